@@ -1,0 +1,106 @@
+"""The classifier: prepare → run → finish. What is served is what is evaluated."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.artifact import (
+    GOLDEN,
+    NETWORK,
+    TOKENIZER,
+    Manifest,
+    load_manifest,
+    verify,
+)
+from models.engine import Engine, OnnxEngine, RowLogits
+from models.errors import ArtifactError
+from models.tokenizer import Prepared, Row, TextTokenizer
+from models.verdict import Result, verdict
+
+# Integer arithmetic differs a little between processors (with and without VNNI).
+GOLDEN_TOLERANCE = 0.1
+
+
+class Classifier:
+    """A loaded model.
+
+    `prepare` and `finish` are cheap, thread-safe Python; `run` is one blocking
+    pass of the engine, and releases the GIL.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, tokenizer: TextTokenizer, engine: Engine
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.tokenizer = tokenizer
+        self.engine = engine
+        self._heat = manifest.heat
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 0) -> "Classifier":
+        """Load a model folder after checking every file's hash.
+
+        Args:
+            threads: threads of one pass; 0 takes what the CPU quota allows.
+
+        Raises:
+            ArtifactError: the folder is missing, damaged or of another schema.
+        """
+        manifest = load_manifest(folder)
+        verify(folder, manifest)
+        try:
+            tokenizer = TextTokenizer.load(folder / TOKENIZER, manifest.max_length)
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ArtifactError(f"cannot read {folder / TOKENIZER}: {error}") from error
+        engine = OnnxEngine(
+            folder / NETWORK,
+            precision=manifest.precision,
+            pad_id=tokenizer.pad_id,
+            threads=threads,
+        )
+        return cls(folder, manifest, tokenizer, engine)
+
+    def prepare(self, text: str) -> Prepared:
+        """Split and tokenise one text. Raises TextError if it is blank or not Unicode."""
+        return self.tokenizer.prepare(text)
+
+    def run(self, rows: Sequence[Row]) -> list[RowLogits]:
+        """One engine pass over rows of any texts; logits in their order."""
+        return self.engine.run(rows)
+
+    def finish(self, prepared: Prepared, outputs: Sequence[RowLogits]) -> Result:
+        """The result of one text from the logits of its rows, in their order."""
+        return verdict(prepared, outputs, self._heat)
+
+    def classify(self, text: str) -> Result:
+        """The three steps for one text. Raises TextError as `prepare` does."""
+        prepared = self.prepare(text)
+        return self.finish(prepared, self.run(prepared.rows))
+
+    def check_golden(self) -> None:
+        """Classify the golden texts and compare.
+
+        Raises:
+            ArtifactError: an answer is not what it was at release, so this
+                machine does not compute what was measured.
+        """
+        file = self.folder / GOLDEN
+        if not file.is_file():
+            raise ArtifactError(f"{self.folder} has no {GOLDEN} to check the engine with")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        if not lines:
+            raise ArtifactError(f"{file} is empty: there is nothing to check the engine with")
+        for number, line in enumerate(lines, 1):
+            expected = json.loads(line)
+            result = self.classify(expected["text"])
+            said = [clause.label for clause in result.clauses]
+            if (
+                result.label != expected["label"]
+                or abs(result.polarity - expected["polarity"]) > GOLDEN_TOLERANCE
+                or said != expected["clauses"]
+            ):
+                raise ArtifactError(
+                    f"golden text {number} came out {result.label} {result.polarity:+.2f} {said}, "
+                    f"not {expected['label']} {expected['polarity']:+.2f} {expected['clauses']}"
+                )

@@ -1,0 +1,169 @@
+"""Split a text into clauses and find the connectives that relate them.
+
+Works on the normal form (`models.text`): simplified characters, full-width
+punctuation. A clause ends at clause punctuation or before a contrast word;
+the clauses tile the text.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import jieba
+
+from models.connectives import ALL, GRANTED, MAIN_CLAUSE, PREDICATE_END, Connective, Place
+from models.labels import Relation
+
+CLAUSE_RULES = "v1"
+
+jieba.setLogLevel(logging.WARNING)
+
+_HAN = r"\u3400-\u9fff\uf900-\ufaff"
+# Closing quotes, blanks and emoji stay with the clause that they end.
+_TRAIL = r"[\s\"'\]）》>*_^=|/\\\-\u2190-\u2bff\U0001f000-\U0001ffff。，！？；~.]*"
+_BOUNDARY = re.compile(
+    rf"(?:[，。！？；~\n]|\.\.+|--+|(?<=[{_HAN}])\.(?=[\s{_HAN}]|$)"
+    rf"|(?<=[\u2600-\u27bf\U0001f300-\U0001faff])(?=[{_HAN}]))(?:{_TRAIL})"
+    rf"|(?<=[{_HAN}]) +(?=[{_HAN}])"
+)
+_SENTENCE_END = re.compile(r"[。！？\n]|\.\.+")
+_READABLE = re.compile(r"\w")
+# No reading looks further: the time stays linear in the text.
+_CONTEXT = 24
+_BY_WORD: dict[str, Connective] = {entry.word: entry for entry in ALL}
+_CANDIDATE = re.compile(
+    "|".join(sorted((*_BY_WORD, *MAIN_CLAUSE), key=len, reverse=True)),
+)
+_BEHIND_CONCESSION = {word: Connective(word, "contrast", Place.INSIDE) for word in MAIN_CLAUSE}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A connective at [start, end) of the normal form.
+
+    `open`: the polarities decide whether it turns; `upsets`: it may also turn
+    away from an expectation, behind a clause without polarity.
+    """
+
+    start: int
+    end: int
+    relation: Relation
+    open: bool
+    upsets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseSpan:
+    """A clause at [start, end) of the normal form; `closes` tells that a sentence ends here."""
+
+    start: int
+    end: int
+    mark: Mark | None
+    closes: bool
+
+
+def split_clauses(text: str) -> list[ClauseSpan]:
+    """Split normalised `text` into clauses that tile it, in order."""
+    spans: list[ClauseSpan] = []
+    conceded = False  # a concession waits for its main clause
+    for start, end in _pieces(text):
+        closes = _SENTENCE_END.search(text, start, end) is not None
+        cuts = _cuts(text, start, end, conceded)
+        for i, (begin, mark) in enumerate(cuts):
+            last = i + 1 == len(cuts)
+            finish = end if last else cuts[i + 1][0]
+            spans.append(ClauseSpan(begin, finish, mark, closes and last))
+        relation = cuts[-1][1].relation if cuts[-1][1] else "none"
+        conceded = not closes and (relation == "concession" or (conceded and relation == "none"))
+    return spans
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Stretches between clause punctuation; one without readable characters joins the next."""
+    # A text that is spaced out word by word does not mean its spaces.
+    words = text.split()
+    spaced_out = len(words) * 3 > sum(map(len, words))
+    start = 0
+    readable_from = 0
+    for boundary in _BOUNDARY.finditer(text):
+        blank = text[boundary.start()] == " "
+        # A blank or an emoji ends a clause only where one can have been said.
+        shortest = 2 if blank else 0 if boundary[0] else 4
+        if (blank and spaced_out) or boundary.start() - start < shortest:
+            continue
+        if not _READABLE.search(text, readable_from, boundary.start()):
+            readable_from = boundary.end()
+            continue
+        if not _READABLE.search(text, boundary.end()):
+            break  # only punctuation is left: it belongs to this clause
+        yield start, boundary.end()
+        start = readable_from = boundary.end()
+    if start < len(text):
+        yield start, len(text)
+
+
+def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Mark | None]]:
+    """Where the clauses of one piece begin, each with its connective."""
+    cuts: list[tuple[int, Mark | None]] = [(start, None)]
+    words: set[int] | None = None
+    for found in _CANDIDATE.finditer(text, start, end):
+        if words is None:
+            words = _word_edges(text, start, end)
+        if not {found.start(), found.end()} <= words:
+            continue
+        begin, held = cuts[-1]
+        entry = _BY_WORD.get(found[0])
+        if entry is None:
+            conceding = conceded if held is None else held.relation == "concession"
+            if not conceding:
+                continue
+            entry = _BEHIND_CONCESSION[found[0]]
+        before = text[max(begin, found.start() - _CONTEXT) : found.start()]
+        if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
+            continue
+        mark = Mark(found.start(), found.end(), entry.relation, entry.open, entry.upsets)
+        if not _READABLE.search(text, begin, found.start()):
+            cuts[-1] = (begin, mark) if held is None else cuts[-1]
+        elif _splits(entry, before, held):
+            cuts.append((found.start(), mark))
+        elif entry.place is Place.INSIDE or entry.relation != "contrast":
+            cuts[-1] = (begin, mark) if held is None else cuts[-1]
+    if cuts[0][1] is None and (
+        granted := GRANTED.search(text, start, cuts[1][0] if len(cuts) > 1 else end)
+    ):
+        cuts[0] = (start, Mark(granted.start(), granted.end(), "concession", True))
+    return cuts
+
+
+def _splits(entry: Connective, before: str, held: Mark | None) -> bool:
+    """Whether the word starts a clause of its own in the middle of a stretch."""
+    if entry.place is Place.HEAD or len(before) < 2:
+        return False
+    if entry.word in _BEHIND_CONCESSION or (
+        entry.relation == "contrast" and not entry.open and entry.place is Place.ANYWHERE
+    ):
+        return True
+    behind_concession = (
+        held is not None and held.relation == "concession" and entry.relation == "contrast"
+    )
+    return behind_concession or PREDICATE_END.search(before) is not None
+
+
+@cache
+def _segmenter() -> jieba.Tokenizer:
+    """jieba with its dictionary loaded once."""
+    segmenter = jieba.Tokenizer()
+    segmenter.initialize()
+    return segmenter
+
+
+def _word_edges(text: str, start: int, end: int) -> set[int]:
+    """The offsets at which jieba sees a word begin or end."""
+    edges = {start}
+    position = start
+    for word in _segmenter().cut(text[start:end], HMM=False):
+        position += len(word)
+        edges.add(position)
+    return edges

@@ -1,0 +1,235 @@
+"""The connectives: which word, which relation, and when the same characters mean something else.
+
+A word fires only where jieba sees it as a word of its own (可 in 可口 is not one)
+and where none of its other readings fits: 不过 before an amount means "only",
+可 before 真 only stresses, 就是 before 说 explains. `tests/models/test_connectives.py`
+has an example of every reading.
+
+Words marked `open` are a turn only if the two sides differ (没想到 joins 难吃 with
+更难吃 as well as with 好吃): whether they do is for the model to say, see `verdict`.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from models.labels import Relation
+
+
+class Place(Enum):
+    """Where in a clause the word can mark a relation."""
+
+    HEAD = "only where a clause begins"
+    ANYWHERE = "also in the middle of a stretch, which is split before it"
+    INSIDE = "an adverb behind its subject; splits only behind a predicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Connective:
+    """One word with the reading that makes it a connective.
+
+    `not_before` and `not_after` match the text that follows and precedes the word
+    in its other readings.
+    """
+
+    word: str
+    relation: Relation
+    place: Place = Place.ANYWHERE
+    open: bool = False
+    upsets: bool = False
+    not_before: re.Pattern[str] | None = None
+    not_after: re.Pattern[str] | None = None
+    only_before: re.Pattern[str] | None = None
+    only_after: re.Pattern[str] | None = None
+
+    def fits(self, before: str, after: str) -> bool:
+        """Whether the word, between `before` and `after`, is this connective."""
+        return not (
+            (self.not_before is not None and self.not_before.match(after))
+            or (self.not_after is not None and self.not_after.search(before))
+            or (self.only_before is not None and not self.only_before.match(after))
+            or (self.only_after is not None and not self.only_after.search(before))
+        )
+
+
+def _p(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+_NUMBER = r"[0-9零一二两三四五六七八九十百千万几半]"
+_AMOUNT = (
+    rf"(才|就|只|仅|区区)?{_NUMBER}+(多|来|把|、|到|-|\.|{_NUMBER})*"
+    r"(块|元|毛|分|角|天|晚|夜|小时|秒|分钟|公里|里|米|斤|两|克|个|位|间|家|张|条|只|件|本|部|次|回|"
+    r"集|章|月|年|岁|寸|碗|杯|口|页|站|层|步|顿|%|w|k)(多|来)?[^，。！？；]{0,2}"
+    r"(而已|罢了|左右|出头|钱|吧|嘛|啊|呢|的|就|便|[，。！？；~]|$)"
+)
+CONTRAST: tuple[Connective, ...] = (
+    *(
+        Connective(word, "contrast")
+        for word in ("但是", "然而", "但却", "可是却", "却是", "但系", "只可惜", "but", "however")
+    ),
+    Connective(
+        "但", "contrast", not_before=_p(r"凡|愿|求|丁|书|说无妨"), not_after=_p(r"[不非岂]$")
+    ),
+    Connective(
+        "可是", "contrast", not_before=_p(r"老|出了名|花了"), not_after=_p(r"[我你他她它这那咱们]$")
+    ),
+    Connective(
+        "不过",
+        "contrast",
+        not_before=_p(
+            rf"如此|尔尔|瘾|气|分|来|去|得了|时|期|敏|(就是|才|只是){_NUMBER}|{_AMOUNT}|"
+            r"是(?!真|有|挺|很|太|比|稍|在|不|没|我|因|值|需|要|得|还)|了?$"
+        ),
+        not_after=_p(
+            r"(再|最|好|只|比|超|说|看|打|吃|忍|受|躲|赶|跑|瞒|拗|拼|敌|抵|熬|睡|绕|逃|挤|信|放|才)$|再[^，。！？；]{1,6}$"
+        ),
+    ),
+    Connective(
+        "只不过", "contrast", not_before=_p(rf"{_NUMBER}|是|换|多|少"), only_after=_p(r"^$")
+    ),
+    Connective(
+        "可",
+        "contrast",
+        Place.INSIDE,
+        not_before=_p(
+            r"真|算|把|谓|想|见|以|能|爱|口|靠|行|怜|惜|观|乐|笑|恶|疑|取|人|不是|不敢|不得|不咋|别|得|要|太|"
+            r"贵|选|大可小|没少|[^，。！？；]{1,7}了([，。！？；~]|$)|[^，。！？；]{0,3}(呢|啦)|[^，。！？；]{0,2}$|说的"
+        ),
+    ),
+    *(
+        Connective(word, "contrast", open=True)
+        for word in (
+            "可惜",
+            "可惜的是",
+            "遗憾的是",
+            "美中不足",
+            "美中不足的是",
+            "唯一的缺点",
+            "唯一缺点",
+            "唯一不足",
+            "唯一的不足",
+            "唯一不好",
+            "唯一的遗憾",
+            "唯一遗憾",
+            "好在",
+            "幸好",
+            "幸亏",
+            "所幸",
+            "问题是",
+            "话说回来",
+        )
+    ),
+    *(
+        Connective(word, "contrast", open=True, upsets=True)
+        for word in (
+            "没想到",
+            "没成想",
+            "想不到",
+            "谁知道",
+            "谁知",
+            "谁想到",
+            "谁料",
+            "哪知道",
+            "哪知",
+            "哪想到",
+            "不料",
+            "岂料",
+            "怎料",
+            "奈何",
+            "怎奈",
+            "无奈",
+        )
+    ),
+    *(
+        Connective(word, "contrast", Place.INSIDE, open=True, upsets=True)
+        for word in ("偏偏", "反倒", "反而", "反倒是")
+    ),
+    Connective(
+        "还好", "contrast", Place.HEAD, open=True, not_before=_p(r"吧|啦|了|[，。！？；~]|$")
+    ),
+    Connective(
+        "结果",
+        "contrast",
+        Place.HEAD,
+        open=True,
+        not_before=_p(r"是好的|出来|显示|正常|怎|如|很|不错|也"),
+    ),
+    Connective(
+        "只是",
+        "contrast",
+        open=True,
+        not_before=_p(r"为了|想|来|去|个|说说|看看|尝|试|路过|随便|普通|单纯|用来|拿来|因为|这样"),
+        not_after=_p(r"[不又也都仅并就]$"),
+    ),
+    Connective(
+        "就是",
+        "contrast",
+        open=True,
+        not_before=_p(r"(这|那)(个|种|么|样)|说|不一样|不同|要"),
+        not_after=_p(
+            r"(也|不是[^，。！？；]*|[这那它他她]|一直|本来|其实|根本|简直|不|的|问题|缺点|优点)$"
+        ),
+    ),
+    Connective("却", "contrast", Place.INSIDE, not_after=_p(r"[了忘冷退推抛丢除]$")),
+    Connective("倒是", "contrast", Place.INSIDE, open=True),
+    Connective(
+        "倒",
+        "contrast",
+        Place.INSIDE,
+        open=True,
+        not_before=_p(r"[水茶酒车退掉出入在进置计闭霉了我你他]|胃口|过来|没有?$"),
+        not_after=_p(r"[摔跌推绊打压卧晕滑吐颠难扑垮]$"),
+    ),
+)
+
+CONCESSION: tuple[Connective, ...] = (
+    *(Connective(word, "concession") for word in ("虽然", "虽说", "虽然说", "尽管说", "话虽如此")),
+    Connective(
+        "尽管",
+        "concession",
+        not_before=_p(r"[问吃喝用说拿去来买放提开挑试点住玩看拍写]|放心|开口|吩咐|找|联系|下单"),
+    ),
+    Connective(
+        "虽",
+        "concession",
+        Place.INSIDE,
+        not_before=_p(r"小五脏|小，五脏|败犹荣|死犹生|好只是近"),
+        not_after=_p(r"麻雀$"),
+    ),
+    Connective("固然", "concession", Place.INSIDE),
+    *(Connective(word, "concession") for word in ("哪怕", "即使", "即便", "纵然", "就算")),
+    *(
+        Connective(word, "concession", open=True)
+        for word in ("本以为", "原以为", "本来以为", "原本以为", "还以为", "以为")
+    ),
+    Connective("除了", "concession", open=True),
+)
+
+ADDITION: tuple[Connective, ...] = (
+    *(
+        Connective(word, "addition")
+        for word in (
+            "而且", "并且", "不但", "不仅", "不仅仅", "不光", "非但", "况且", "何况", "再加上",
+            "外加", "另外", "此外", "不仅如此", "除此之外",
+        )
+    ),
+    Connective("甚至", "addition", Place.HEAD),
+    Connective("还有", "addition", Place.HEAD, not_before=_p(r"[吗么没几多待点些]|一[点些]")),
+    Connective("加上", "addition", Place.HEAD),
+)  # fmt: skip
+
+# A turn only behind a concession: 虽然贵，还是值得.
+MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "仍")
+
+# 好是好，漂亮是漂亮: the first half of a turn.
+GRANTED = _p(r"([^，。！？；\s]{1,3})[是倒归]\1(?=[，。！？；\s但就可不只]|$)")
+
+# A predicate ends like this; behind it 却 and 倒 start a clause of their own.
+PREDICATE_END = _p(
+    r"(不[^，。！？；]{1,2}|没[^，。！？；]{1,3}|[很挺太真超好蛮够特最][^，。！？；]{1,2}|了|着|过|"
+    r"便宜|实惠|一般|普通|漂亮|好看|好吃|好用|好喝|干净|方便|舒服|热情|精致|宽敞|齐全|丰富|清晰|流畅|"
+    r"利落|享受|考究|大气|精美|细腻|扎实|稳定|新鲜|地道|正宗|卫生|贴心|耐心|专业|安静|温馨|难看|难吃|难用|难闻|糟糕|麻烦|失望|恶心|嘴甜|起眼|简陋|陈旧|偏僻|平平|不错|满意|认真|负责|周到|[好行爽甜鲜嫩脆稳亮准帅齐全松紧累贵差慢快大小多少新旧脏乱吵美棒赞烂坏香难高低强弱冷热咸辣硬软厚薄远近])$"
+)
+
+ALL: tuple[Connective, ...] = CONTRAST + CONCESSION + ADDITION

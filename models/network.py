@@ -1,0 +1,121 @@
+"""The network: one encoder, three heads. The only module of `models` that needs torch."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+
+from models.labels import CLAUSE_LABELS, LABELS
+
+_POSITIVE = CLAUSE_LABELS.index("positive")
+_NEGATIVE = CLAUSE_LABELS.index("negative")
+
+
+class DanshiConfig(PretrainedConfig):
+    """The configuration of the encoder, kept whole, and of the heads."""
+
+    model_type = "danshi"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        head_dropout: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.encoder = encoder or {"model_type": "bert"}
+        self.head_dropout = head_dropout
+
+    def encoder_config(self) -> PretrainedConfig:
+        settings = dict(self.encoder)
+        return AutoConfig.for_model(settings.pop("model_type"), **settings)
+
+
+class DanshiOutput(NamedTuple):
+    """Logits of a batch: document (B, 4), leaning (B,), clauses (B, C, 3)."""
+
+    document: Tensor
+    leaning: Tensor
+    clauses: Tensor
+
+
+class DanshiNetwork(PreTrainedModel):
+    """Encoder with a document, a leaning and a clause head over the same states.
+
+    The document and leaning heads also see what the clause head found: the
+    strongest praise, the strongest blame and the last clause. So `mixed` is
+    learnt from its parts, and a label of the text teaches its clauses.
+    """
+
+    config_class = DanshiConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: DanshiConfig) -> None:
+        super().__init__(config)
+        encoder_config = config.encoder_config()
+        # Plain attention is exported as the pattern that runtimes fuse, and on
+        # a CPU trains faster than the fused kernel of torch.
+        self.encoder = AutoModel.from_config(encoder_config, attn_implementation="eager")
+        width: int = encoder_config.hidden_size
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.clause_dense = nn.Linear(width, width)
+        self.clause_logits = nn.Linear(width, len(CLAUSE_LABELS))
+        self.text_dense = nn.Linear(3 * width, width)
+        self.document_logits = nn.Linear(width, len(LABELS))
+        self.leaning_logit = nn.Linear(width, 1)
+        self.document_evidence = nn.Linear(6, len(LABELS), bias=False)
+        self.leaning_evidence = nn.Linear(6, 1, bias=False)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        clause_ids: Tensor,
+        clause_slots: Tensor,
+    ) -> DanshiOutput:
+        """Logits of a padded batch.
+
+        Args:
+            input_ids: token ids (B, T).
+            attention_mask: 1 for a token, 0 for padding (B, T).
+            clause_ids: each token's clause, -1 for special and padding tokens (B, T).
+            clause_slots: 0 … C - 1, (C,).
+        """
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        clause_logits, present = self._clauses(states, clause_ids, clause_slots)
+        pooled = self._pool(states, attention_mask)
+        hidden = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
+        evidence = _evidence(clause_logits, present)
+        document = self.document_logits(hidden) + self.document_evidence(evidence)
+        leaning = self.leaning_logit(hidden) + self.leaning_evidence(evidence)
+        return DanshiOutput(document, leaning.squeeze(-1), clause_logits)
+
+    def _clauses(self, states: Tensor, clause_ids: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """Clause logits (B, C, 3) from the mean state of each clause; and which are present."""
+        member = (clause_ids.unsqueeze(1) == slots.view(1, -1, 1)).to(states.dtype)
+        count = member.sum(-1, keepdim=True)
+        mean = torch.matmul(member, states) / count.clamp(min=1.0)
+        hidden = self.dropout(nn.functional.gelu(self.clause_dense(mean)))
+        return self.clause_logits(hidden), (count > 0).to(states.dtype)
+
+    @staticmethod
+    def _pool(states: Tensor, attention_mask: Tensor) -> Tensor:
+        """First state, mean and maximum over the tokens: (B, 3 × width)."""
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1)
+        highest = (states + (mask - 1.0) * 1e4).amax(1)
+        return torch.cat((states[:, 0], mean, highest), dim=-1)
+
+
+def _evidence(clause_logits: Tensor, present: Tensor) -> Tensor:
+    """What the clauses say of the text, (B, 6): strongest, mean and last praise and blame."""
+    probability = clause_logits.softmax(-1) * present
+    sides = torch.stack((probability[..., _POSITIVE], probability[..., _NEGATIVE]), dim=-1)
+    strongest = sides.amax(1)
+    mean = sides.sum(1) / present.sum(1).clamp(min=1.0)
+    # The last clause of each row: present, and the next slot is not.
+    following = torch.cat((present[:, 1:], torch.zeros_like(present[:, :1])), dim=1)
+    last = (sides * present * (1.0 - following)).sum(1)
+    return torch.cat((strongest, mean, last), dim=-1)

@@ -1,0 +1,63 @@
+"""Clauses: where a reader would pause, and before a turn."""
+
+import itertools
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.clauses import split_clauses
+from models.text import normalize
+
+
+def pieces(text: str) -> list[str]:
+    normalized = normalize(text)
+    return [normalized.text[c.start : c.end] for c in split_clauses(normalized.text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("这部电影不坏，但也不算特别好。", ["这部电影不坏，", "但也不算特别好。"]),
+        ("东西好但是贵", ["东西好", "但是贵"]),
+        ("虽然有点贵还是会再来", ["虽然有点贵", "还是会再来"]),
+        ("价格便宜却好用", ["价格便宜", "却好用"]),
+        ("服务员态度却很差", ["服务员态度却很差"]),
+        ("好吃就是贵", ["好吃", "就是贵"]),
+        ("味道很好  送货慢   不会再买", ["味道很好  ", "送货慢   ", "不会再买"]),
+        ("很 好 吃 就 是 贵", ["很 好 吃 就 是 贵"]),
+        ("3,999元买的,18:40送到...还行", ["3,999元买的，", "18:40送到...", "还行"]),
+        ("江景👍👍马桶堵了", ["江景👍👍", "马桶堵了"]),
+        ("我爱❤你们", ["我爱❤你们"]),
+        ("苹果、梨、桃都甜", ["苹果、梨、桃都甜"]),
+        ("，，，好", ["，，，好"]),
+        ("好！！！！！", ["好！！！！！"]),
+        ("屏幕 nice but 电池不行", ["屏幕 nice ", "but 电池不行"]),
+    ],
+)
+def test_a_clause_ends_where_a_reader_pauses_or_turns(text, expected):
+    assert pieces(text) == expected
+
+
+@given(st.text(alphabet="好差，。！ 但是不过虽然却可就是\n😂ab1.…~", min_size=1, max_size=80))
+def test_clauses_tile_any_text(text):
+    if not text.strip():
+        return
+    normalized = normalize(text)
+    spans = split_clauses(normalized.text)
+    assert spans[0].start == 0
+    assert spans[-1].end == len(normalized.text)
+    assert all(a.end == b.start for a, b in itertools.pairwise(spans))
+    assert all(span.start < span.end for span in spans)
+    for span in spans:
+        if span.mark:
+            assert span.start <= span.mark.start < span.mark.end <= span.end
+
+
+@pytest.mark.parametrize("unit", ["就是", "：。", "我倒走路", "桌子而且", "以为", "好 ", "但是"])
+def test_a_long_text_of_anything_is_split_in_a_moment(unit):
+    text = normalize(unit * (20_000 // len(unit))).text
+    begin = time.perf_counter()
+    split_clauses(text)
+    assert time.perf_counter() - begin < 5
