@@ -1,0 +1,111 @@
+"""Composed examples: two real one-sided clauses joined, so that every label is known.
+
+A favourable and an unfavourable clause of the same domain make a `mixed` text;
+which side wins follows from the construction: the clause behind the turn, the
+main clause of a concession. Same-sided pairs teach that a joint alone is no turn.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from models.labels import ClauseLabel
+from training.data import Example, Span
+
+_MAX_CHARACTERS = 24
+# A clause that holds one of these may hold a turn of its own.
+_JOINTS = (*"，。！？；", "但", "却", "不过", "可是", "然而", "虽", "就是")
+_ENDING = "，。！？；,.!?; ~～…"
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How two clauses are joined; `wins` names the clause that decides."""
+
+    before: str
+    between: str
+    wins: Literal["first", "second", "either"]
+
+
+_TURNS = (
+    *(
+        Joint("", f"，{word}", "second")
+        for word in ("但", "但是", "不过", "可是", "然而", "就是", "只是", "可惜", "但", "不过")
+    ),
+    *(Joint("", word, "second") for word in ("但是", "不过")),
+    Joint("", "。但是", "second"),
+    Joint("", "。不过，", "second"),
+    Joint("虽然", "，但", "second"),
+    Joint("虽然", "，但是", "second"),
+    Joint("虽说", "，不过", "second"),
+    Joint("尽管", "，还是", "second"),
+    Joint("", "，虽然", "first"),
+    *(Joint("", between, "either") for between in ("，", "。", " ", "；", "，", "！", "，")),
+)
+_SAME_SIDED = (
+    *(Joint("", between, "either") for between in ("，", "。", " ", "，而且", "，并且", "！")),
+    Joint("不但", "，而且", "either"),
+    Joint("不仅", "，还", "either"),
+)
+
+
+def compose(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """`count` composed examples from the one-sided clauses of `examples`."""
+    pool = _pool(examples)
+    domains = [d for d, sides in pool.items() if all(len(c) >= 20 for c in sides.values())]
+    if not domains:
+        return []
+    rng = random.Random(seed)
+    sizes = [min(len(c) for c in pool[d].values()) for d in domains]
+    made = []
+    for domain in rng.choices(domains, weights=sizes, k=count):
+        first: ClauseLabel = rng.choice(("positive", "negative"))
+        turns = rng.random() < 0.75
+        other: ClauseLabel = "negative" if first == "positive" else "positive"
+        second = other if turns else first
+        joint = rng.choice(_TURNS if turns else _SAME_SIDED)
+        texts = rng.choice(pool[domain][first]), rng.choice(pool[domain][second])
+        made.append(_join(texts, (first, second), joint, rng.choice(("", "。", "！", "~", "。"))))
+    return made
+
+
+def _pool(examples: Sequence[Example]) -> dict[str, dict[ClauseLabel, list[str]]]:
+    """Short one-sided clauses by domain and polarity."""
+    pool: dict[str, dict[ClauseLabel, list[str]]] = defaultdict(
+        lambda: {"positive": [], "negative": []}
+    )
+    for example in examples:
+        text = example.text.strip(_ENDING)
+        if example.label not in ("positive", "negative") or not 4 <= len(text) <= _MAX_CHARACTERS:
+            continue
+        if any(mark in text for mark in _JOINTS):
+            continue
+        pool[str(example.meta.get("domain", ""))][example.label].append(text)
+    return pool
+
+
+def _join(
+    texts: tuple[str, str], labels: tuple[ClauseLabel, ClauseLabel], joint: Joint, end: str
+) -> Example:
+    first, second = texts
+    start = len(joint.before)
+    text = f"{joint.before}{first}{joint.between}{second}{end}"
+    begin = start + len(first) + len(joint.between)
+    spans = (
+        Span(start, start + len(first), labels[0]),
+        Span(begin, begin + len(second), labels[1]),
+    )
+    mixed = labels[0] != labels[1]
+    side = {"positive": 1.0, "negative": 0.0}
+    winner = {"first": labels[0], "second": labels[1], "either": None}[joint.wins]
+    if not mixed:
+        winner = labels[0]
+    return Example(
+        text=text,
+        label="mixed" if mixed else labels[0],
+        source="composed",
+        leaning=side[winner] if winner else None,
+        spans=spans,
+    )

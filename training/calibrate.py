@@ -1,0 +1,94 @@
+"""Fit the temperatures on held-out examples, with the model as served (after quantisation)."""
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from models import Classifier
+from models.labels import CLAUSE_LABELS, LABELS
+from models.verdict import Temperatures
+from training.data import Example
+from training.evaluate import Answer, run_all
+
+_RANGE = (0.25, 6.0)
+# A set of thousands must not drown one of hundreds.
+_MOST_PER_SET = 1500
+
+
+def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]]) -> Temperatures:
+    """The temperature of each head that makes its held-out likelihood highest (Guo et al. 2017).
+
+    Only sets that know `mixed` fit the document head; a head that no example
+    teaches keeps temperature 1.
+    """
+    document: list[tuple[np.ndarray, int]] = []
+    leaning: list[tuple[float, float]] = []
+    clause: list[tuple[np.ndarray, int]] = []
+    for name, examples in dev.items():
+        part = random.Random(0).sample(list(examples), min(len(examples), _MOST_PER_SET))
+        four_way = any(e.label == "mixed" for e in part)
+        for example, (prepared, outputs) in zip(
+            part, run_all(classifier, part, f"calibrate {name}"), strict=True
+        ):
+            if len(outputs) > 1:
+                continue  # one window each: the heads are calibrated, not the aggregation
+            if four_way and example.label is not None:
+                document.append((outputs[0].document, LABELS.index(example.label)))
+            if example.leaning in (0.0, 1.0):
+                leaning.append((outputs[0].leaning, example.leaning))
+            clause += _clause_pairs(example, (prepared, outputs))
+    return Temperatures(
+        document=_fit_softmax(document),
+        leaning=_fit_sigmoid(leaning),
+        clause=_fit_softmax(clause),
+    )
+
+
+def _clause_pairs(example: Example, answer: Answer) -> list[tuple[np.ndarray, int]]:
+    prepared, (output,) = answer
+    pairs = []
+    for span in example.spans or ():
+        shares = [
+            min(prepared.normalized.original_offset(c.end), span.end)
+            - max(prepared.normalized.original_offset(c.start), span.start)
+            for c in prepared.clauses
+        ]
+        place = int(np.argmax(shares))
+        if place in prepared.rows[0].clauses:
+            row = prepared.rows[0].clauses.index(place)
+            pairs.append((output.clauses[row], CLAUSE_LABELS.index(span.polarity)))
+    return pairs
+
+
+def _fit_softmax(pairs: Sequence[tuple[np.ndarray, int]]) -> float:
+    if not pairs:
+        return 1.0
+    logits = np.stack([logit for logit, _ in pairs]).astype(np.float64)
+    targets = np.array([target for _, target in pairs])
+
+    def loss(temperature: float) -> float:
+        scaled = logits / temperature
+        scaled -= scaled.max(-1, keepdims=True)
+        chosen = scaled[np.arange(len(targets)), targets]
+        return float((np.log(np.exp(scaled).sum(-1)) - chosen).mean())
+
+    return _minimum(loss)
+
+
+def _fit_sigmoid(pairs: Sequence[tuple[float, float]]) -> float:
+    if not pairs:
+        return 1.0
+    logits, sides = np.array(pairs, np.float64).T
+
+    def loss(temperature: float) -> float:
+        scaled = logits / temperature
+        return float((np.logaddexp(0, scaled) - sides * scaled).mean())
+
+    return _minimum(loss)
+
+
+def _minimum(loss: object) -> float:
+    found = minimize_scalar(loss, bounds=_RANGE, method="bounded")
+    return round(float(found.x), 4)

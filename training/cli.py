@@ -1,0 +1,301 @@
+"""The commands of `danshi` that train: thin, each hands over to its stage."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.errors import ArtifactError
+from training.config import RECIPES, Precision, Recipe, Source, load_recipe
+from training.data import Columns
+from training.errors import TrainingError
+
+RUNS = Path("runs")
+
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="Your data: .jsonl, .csv, .tsv, .parquet or hf:ID[:SPLIT]; may be repeated.",
+    ),
+]
+Dev = Annotated[
+    list[str] | None,
+    typer.Option("--dev", help="Held-out data; without it a part of --data is held out."),
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="A TOML recipe of sources and settings.")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data-folder", help="Where the files of the recipe lie.")
+]
+TextColumn = Annotated[str, typer.Option(help="Column that holds the text.")]
+LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(help="One of your labels as one of ours: --label-map 1=positive; repeatable."),
+]
+Released = Annotated[
+    Path | None, typer.Option(help="The released model's folder, if not the installed one.")
+]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What stops a stage is told in a sentence, with exit code 1."""
+    try:
+        yield
+    except (TrainingError, ArtifactError, OSError) as error:
+        typer.echo(f"danshi: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@_sentences()
+def train(
+    data: Data = None,
+    dev: Dev = None,
+    recipe: RecipeFile = None,
+    data_folder: DataFolder = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run; by default runs/ and the time."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to start: 'released', 'm3e-small', 'e5-small', a folder, or a hub id."
+        ),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(min=0.01, help="Passes over the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches a step.")] = 1,
+    seed: int = 1,
+    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    bf16: Annotated[
+        bool | None, typer.Option(help="Half precision; by default where the hardware has it.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Served precision.")] = "int8",
+    model_version: Annotated[
+        str | None, typer.Option(help="Version of the candidate; by default the time.")
+    ] = None,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    label_map: LabelMap = None,
+    drop_leaks: Annotated[
+        bool, typer.Option(help="Drop training texts that are also held out, not stop.")
+    ] = False,
+) -> None:
+    """Train a model and leave a candidate that `danshi promote` can take.
+
+    Without options it trains on the sentences that ship with Danshi, starting
+    from the released model, in a few minutes on a laptop.
+
+    Examples:
+
+      danshi train
+
+      danshi train --data reviews.csv --label-map 1=positive --label-map 0=negative
+
+      danshi train --encoder hfl/rbt3 --recipe mine.toml
+
+      torchrun --nproc-per-node 2 -m service train --data reviews.jsonl -o runs/two
+    """
+    from training.run import run
+
+    _log()
+    folder = _run_folder(output, resume)
+    columns = Columns.parse(text_column, label_column, label_map or ())
+    chosen = _recipe(recipe, data_folder, data, dev, columns)
+    options: dict[str, Any] = {
+        "encoder": encoder,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "drop_leaks": drop_leaks or None,
+    }
+    chosen = replace(chosen, **{k: v for k, v in options.items() if v is not None})
+    candidate = run(
+        chosen,
+        folder,
+        seed=seed,
+        resume=resume,
+        bf16=bf16,
+        accumulate=accumulate,
+        precision=precision,
+        version=model_version,
+    )
+    if candidate:
+        typer.echo(f"candidate: {candidate}\nreport: {folder / 'report' / 'report.md'}")
+        typer.echo(f"next: danshi promote {candidate}")
+
+
+@_sentences()
+def evaluate(
+    model: Annotated[Path | None, typer.Argument(help="Model folder; the released one.")] = None,
+    data: Data = None,
+    recipe: RecipeFile = None,
+    data_folder: DataFolder = None,
+    report: Annotated[Path, typer.Option(help="Folder for the report.")] = RUNS / "report",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    label_map: LabelMap = None,
+) -> None:
+    """Measure a model on held-out texts and write a report with plots.
+
+    Without --data it takes the held-out sentences that ship with Danshi; with
+    --recipe the held-out part of every source.
+    """
+    from models import Classifier
+    from training.evaluate import evaluate as measure
+    from training.mixture import read_dev
+    from training.report import tables, write_report
+
+    _log(quiet=as_json)
+    columns = Columns.parse(text_column, label_column, label_map or ())
+    chosen = Recipe(sources=_sources(data, data, columns)) if data else _recipe(recipe, data_folder)
+    classifier = Classifier.load(model or released_folder())
+    scores, said = measure(classifier, read_dev(chosen))
+    written = write_report(report, classifier.manifest, scores, said)
+    typer.echo(json.dumps(scores, ensure_ascii=False, indent=1) if as_json else tables(scores))
+    if not as_json:
+        typer.echo(f"report: {written}")
+
+
+@_sentences()
+def export(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a training run.")] = RUNS / "latest",
+    precision: Annotated[Precision, typer.Option(help="Served precision.")] = "int8",
+    version: Annotated[str | None, typer.Option(help="Version of the model.")] = None,
+) -> None:
+    """Make the candidate of a finished run again: export, gates, calibration, report."""
+    from training.run import make_again
+
+    _log()
+    candidate = make_again(run_folder, precision=precision, version=version)
+    typer.echo(f"candidate: {candidate}")
+
+
+@_sentences()
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Candidate folder.")] = RUNS
+    / "latest"
+    / "candidate",
+    data: Data = None,
+    recipe: RecipeFile = None,
+    data_folder: DataFolder = None,
+) -> None:
+    """Fit a candidate's temperatures again, on other held-out data, and measure it."""
+    from models.artifact import load_manifest
+    from training.candidate import finish_candidate
+    from training.mixture import read_dev
+
+    _log()
+    if data:
+        chosen = Recipe(sources=_sources(data, data, Columns()))
+    else:
+        chosen = _recipe(recipe, data_folder)
+    scores = finish_candidate(model, load_manifest(model), read_dev(chosen))
+    typer.echo(f"temperatures: {load_manifest(model).temperatures}; mean {scores['mean']:.4f}")
+
+
+@_sentences()
+def promote(
+    candidate: Annotated[Path, typer.Argument(help="Candidate folder.")] = RUNS
+    / "latest"
+    / "candidate",
+    released: Released = None,
+    force: Annotated[bool, typer.Option(help="Promote even if it is worse.")] = False,
+) -> None:
+    """Make a candidate the released model, if it is not worse on the held-out data.
+
+    Both models are measured on the held-out part of the run's own data. The old
+    model is kept: `danshi rollback` brings it back.
+    """
+    from training.promote import promote as replace_released
+    from training.run import held_out_of
+
+    _log()
+    target = released or released_folder()
+    table = replace_released(candidate, target, held_out_of(candidate.parent), force=force)
+    typer.echo(table)
+    typer.echo(f"{target} is now the candidate; restart the service to serve it")
+
+
+@_sentences()
+def rollback(released: Released = None) -> None:
+    """Bring back the model that the last promotion replaced."""
+    from training.promote import rollback as bring_back
+
+    target = released or released_folder()
+    manifest = bring_back(target)
+    typer.echo(f"{target} is {manifest['name']} {manifest['version']} again")
+
+
+def released_folder() -> Path:
+    """The released model of this installation."""
+    from training.encoders import RELEASED
+
+    return RELEASED
+
+
+def _run_folder(output: Path | None, resume: bool) -> Path:
+    """The folder of this run; `runs/latest` points to the last one that was not named."""
+    latest = RUNS / "latest"
+    if output or resume:
+        return output or latest
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("name the run with --output: its processes must agree on the folder")
+    folder = RUNS / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(folder.name)
+    return folder
+
+
+def _recipe(
+    file: Path | None,
+    folder: Path | None,
+    data: list[str] | None = None,
+    dev: list[str] | None = None,
+    columns: Columns | None = None,
+) -> Recipe:
+    """The named recipe, or the one for the shipped sentences; with the user's data added."""
+    recipe = load_recipe(file or RECIPES / "seed.toml", folder)
+    added = _sources(data or [], dev, columns or Columns())
+    return replace(recipe, sources=(*recipe.sources, *added))
+
+
+def _sources(data: list[str], dev: list[str] | None, columns: Columns) -> tuple[Source, ...]:
+    """The user's files as sources; `dev` is as long as `data`, or parts are held out."""
+    if dev and len(dev) != len(data):
+        raise TrainingError("give --dev once for each --data, or not at all")
+    return tuple(
+        Source(
+            train=file,
+            dev=dev[i] if dev else None,
+            name=Path(file).name.split(".")[0],
+            hold_out=0.1,
+            mixed_allowance=0.5,
+            text_column=columns.text,
+            label_column=columns.label,
+            label_map=columns.labels,
+        )
+        for i, file in enumerate(data)
+    )
+
+
+def _log(*, quiet: bool = False) -> None:
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO, format="%(message)s", force=True
+    )
+    for chatty in ("httpx", "onnx_model", "fusion_base", "onnx_model_bert", "onnxscript", "torch"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -1,0 +1,116 @@
+"""Evaluate an exported model, through the class that serves it, on held-out examples."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from models import Classifier
+from models.engine import RowLogits
+from models.tokenizer import Prepared, Row
+from training.data import Example
+from training.metrics import Said, consistency, main_figure, scores
+
+_BATCH_TOKENS = 4096
+
+Answer = tuple[Prepared, list[RowLogits]]
+
+
+def run_all(classifier: Classifier, examples: Sequence[Example], title: str = "") -> list[Answer]:
+    """Logits of every example, in order; similar lengths share a pass."""
+    prepared = [classifier.prepare(example.text) for example in examples]
+    rows = [(i, j, row) for i, p in enumerate(prepared) for j, row in enumerate(p.rows)]
+    rows.sort(key=lambda item: item[2].length)
+    outputs: list[list[RowLogits | None]] = [[None] * len(p.rows) for p in prepared]
+    with tqdm(total=len(rows), desc=title or "evaluate", unit=" windows", mininterval=2) as bar:
+        for batch in _batches(rows):
+            logits = classifier.run([row for _, _, row in batch])
+            for (i, j, _), output in zip(batch, logits, strict=True):
+                outputs[i][j] = output
+            bar.update(len(batch))
+    return [
+        (p, [o for o in found if o is not None]) for p, found in zip(prepared, outputs, strict=True)
+    ]
+
+
+def _batches(rows: Sequence[tuple[int, int, Row]]) -> list[list[tuple[int, int, Row]]]:
+    """Cut rows sorted by length where the padded batch would pass the token budget."""
+    batches: list[list[tuple[int, int, Row]]] = [[]]
+    for item in rows:
+        if batches[-1] and (len(batches[-1]) + 1) * item[2].length > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(item)
+    return batches
+
+
+def evaluate(
+    classifier: Classifier, dev: Mapping[str, Sequence[Example]]
+) -> tuple[dict[str, Any], dict[str, list[Said]]]:
+    """Scores of every set and over all of them; and what was said of each example.
+
+    The scores hold `sets` (name → figures, see `training.metrics.scores`),
+    `phenomena` where examples name one, `consistency`, and `mean`: the plain
+    mean of the sets' main figures.
+    """
+    said = {
+        name: [
+            Said(example, classifier.finish(*answer))
+            for example, answer in zip(examples, run_all(classifier, examples, name), strict=True)
+        ]
+        for name, examples in dev.items()
+        if examples
+    }
+    sets = {name: scores(part) for name, part in said.items()}
+    everything = [s for part in said.values() for s in part]
+    found: dict[str, Any] = {
+        "mean": float(np.mean([main_figure(figures) for figures in sets.values()])),
+        "sets": sets,
+        "consistency": consistency(everything),
+    }
+    if phenomena := by_phenomenon(everything):
+        found["phenomena"] = phenomena
+    return found, said
+
+
+def by_phenomenon(said: Sequence[Said]) -> dict[str, dict[str, Any]]:
+    """Figures of the authored sentences by what they show."""
+    groups: dict[str, list[Said]] = defaultdict(list)
+    for s in said:
+        if name := s.example.meta.get("phenomenon"):
+            groups[str(name)].append(s)
+    return {
+        name: {
+            "texts": len(part),
+            "label_accuracy": float(np.mean([s.result.label == s.example.label for s in part])),
+            **{
+                key: figure
+                for key, figure in scores(part).items()
+                if key in ("side_accuracy", "clause_accuracy")
+            },
+            "turns_right": float(np.mean([turns_right(s) for s in part])),
+        }
+        for name, part in sorted(groups.items())
+    }
+
+
+def turns_right(said: Said) -> bool:
+    """Whether the words marked as turning are exactly those that a reader marked.
+
+    A look-alike marked as a turn is wrong, and so is a turn that was missed;
+    the marked word may be longer or shorter than the reader's.
+    """
+    expected = [
+        (c["start"], c["end"])
+        for c in said.example.meta.get("connectives", ())
+        if c["relation"] == "contrast"
+    ]
+    found = [
+        (c.connective.start, c.connective.end)
+        for c in said.result.clauses
+        if c.connective and c.relation == "contrast"
+    ]
+    return len(expected) == len(found) and all(
+        a[0] < b[1] and b[0] < a[1] for a, b in zip(expected, found, strict=True)
+    )

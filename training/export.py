@@ -1,0 +1,146 @@
+"""Export a trained network for serving: ONNX, fused, int8, with a parity gate against torch."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.optimizer import optimize_model
+
+from models.engine import OnnxEngine, RowLogits
+from models.network import DanshiNetwork
+from models.tokenizer import Row, TextTokenizer, collate
+from training.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+OPSET = 18
+PARITY_TOLERANCE = 2e-3
+OUTPUTS = ("document", "leaning", "clauses")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The network as files, before one of them is chosen to serve."""
+
+    full: Path
+    quantised: Path
+
+
+def export_network(
+    network: DanshiNetwork, tokenizer: TextTokenizer, texts: Sequence[str], folder: Path
+) -> Exported:
+    """Write `network` to `folder` as fp32 and as int8 ONNX.
+
+    The fp32 file must agree with torch on `texts`: largest difference of any
+    logit at most `PARITY_TOLERANCE`.
+
+    Raises:
+        TrainingError: the export does not agree with torch.
+    """
+    network = network.float().eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [row for text in texts for row in tokenizer.prepare(text).rows]
+    plain, fused = folder / "plain.onnx", folder / "network.fp32.onnx"
+    _to_onnx(network, rows[:2], tokenizer.pad_id, plain)
+    _fuse(network, plain, fused)
+    plain.unlink()
+    difference = _parity(network, fused, rows, tokenizer.pad_id)
+    log.info("largest difference to torch over %d windows: %.1e", len(rows), difference)
+    if not difference <= PARITY_TOLERANCE:
+        raise TrainingError(
+            f"the exported network differs from torch by {difference:.1e} in a logit, "
+            f"allowed is {PARITY_TOLERANCE:.0e}"
+        )
+    quantised = folder / "network.int8.onnx"
+    # Embeddings, matrix products and attention; one scale a channel keeps the accuracy.
+    quantize_dynamic(
+        fused,
+        quantised,
+        op_types_to_quantize=["MatMul", "Attention", "Gather", "EmbedLayerNormalization"],
+        per_channel=True,
+        reduce_range=False,
+        weight_type=QuantType.QInt8,
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
+    return Exported(fused, quantised)
+
+
+def _to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Path) -> None:
+    inputs = {
+        name: torch.from_numpy(array) for name, array in collate(rows, pad_id).as_inputs().items()
+    }
+    batch, tokens, slots = (torch.export.Dim(name) for name in ("batch", "tokens", "slots"))
+    matrix = {0: batch, 1: tokens}
+    with warnings.catch_warnings():
+        # The exporter warns about its own internals; what counts is the parity gate.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (),
+            str(file),
+            kwargs=inputs,
+            input_names=list(inputs),
+            output_names=list(OUTPUTS),
+            dynamic_shapes={
+                "input_ids": matrix,
+                "attention_mask": matrix,
+                "clause_ids": matrix,
+                "clause_slots": {0: slots},
+            },
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _fuse(network: DanshiNetwork, source: Path, target: Path) -> None:
+    """Fuse attention, layer norm and gelu where the graph has the patterns of BERT."""
+    config = network.encoder.config
+    model = optimize_model(
+        str(source),
+        model_type="bert",
+        num_heads=config.num_attention_heads,
+        hidden_size=config.hidden_size,
+        opt_level=1,
+        only_onnxruntime=False,
+    )
+    log.info("fused: %s", model.get_fused_operator_statistics())
+    model.save_model_to_file(str(target))
+
+
+def _parity(network: DanshiNetwork, file: Path, rows: Sequence[Row], pad_id: int) -> float:
+    """Largest difference of any logit between torch and the exported file."""
+    engine = OnnxEngine(file, precision="fp32", pad_id=pad_id)
+    worst = 0.0
+    for start in range(0, len(rows), 16):
+        part = rows[start : start + 16]
+        for ours, theirs in zip(engine.run(part), torch_logits(network, part, pad_id), strict=True):
+            worst = max(
+                worst,
+                float(np.abs(ours.document - theirs.document).max()),
+                abs(ours.leaning - theirs.leaning),
+                float(np.abs(ours.clauses - theirs.clauses).max()),
+            )
+    return worst
+
+
+def torch_logits(network: DanshiNetwork, rows: Sequence[Row], pad_id: int) -> list[RowLogits]:
+    """What the torch network says of `rows`, as the engine would."""
+    batch = collate(rows, pad_id).as_inputs()
+    with torch.inference_mode():
+        out = network(**{name: torch.from_numpy(array) for name, array in batch.items()})
+    return [
+        RowLogits(
+            out.document[i].numpy(),
+            float(out.leaning[i]),
+            out.clauses[i, : len(row.clauses)].numpy(),
+        )
+        for i, row in enumerate(rows)
+    ]
