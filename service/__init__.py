@@ -1,0 +1,1 @@
+"""The REST service around `models.Classifier`; see `app.create_app`."""

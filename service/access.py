@@ -1,0 +1,109 @@
+"""The outermost layer: request id, one count and one log line a request, errors to answers."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Container
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import ClientGone, InternalError, Problem
+from service.metrics import OTHER_ROUTE, Metrics
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID = "X-Request-ID"
+# What comes from outside goes into logs and headers: bounded, and no spaces or line ends.
+_GOOD_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+
+
+class Access:
+    """ASGI middleware. A request is counted here and nowhere else, however it ends."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, routes: Container[str], quiet: Container[str]
+    ) -> None:
+        """Wrap `app`.
+
+        Args:
+            routes: the paths that are label values; every other one is `other`,
+                or each scan for weaknesses would add series.
+            quiet: paths asked by machines every few seconds; logged as debug.
+        """
+        self._app = app
+        self._metrics = metrics
+        self._routes = routes
+        self._quiet = quiet
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin = time.perf_counter()
+        identity = request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = identity
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientGone as gone:
+            status = gone.status
+        except Exception as error:
+            problem = self._explain(error, identity)
+            if not status:
+                await problem.response()(scope, receive, send_with_id)
+        finally:
+            # Cut off by the stop, before it could answer: as good as gone.
+            self._count(scope, status or ClientGone.status, identity, time.perf_counter() - begin)
+
+    def _explain(self, error: Exception, identity: str) -> Problem:
+        if isinstance(error, Problem):
+            problem = error
+        else:
+            logger.error(
+                "request %s failed", identity, exc_info=error, extra={"fields": {"id": identity}}
+            )
+            problem = InternalError()
+        self._metrics.rejected.labels(problem.label()).inc()
+        return problem
+
+    def _count(self, scope: Scope, status: int, identity: str, seconds: float) -> None:
+        route = scope["path"] if scope["path"] in self._routes else OTHER_ROUTE
+        self._metrics.in_flight.dec()
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_duration.labels(route).observe(seconds)
+        level = logging.DEBUG if route in self._quiet and status < 400 else logging.INFO
+        if logger.isEnabledFor(level):
+            fields = {
+                "id": identity,
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+            }
+            logger.log(
+                level,
+                "%(method)s %(route)s %(status)s %(ms)s ms, %(id)s",
+                fields,
+                extra={"fields": fields},
+            )
+
+
+def request_id(scope: Scope) -> str:
+    """The caller's X-Request-ID if it is one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if _GOOD_ID.fullmatch(given):
+                return str(given)
+    return uuid.uuid4().hex

@@ -1,0 +1,248 @@
+"""The application: routes by the contract, and what they share."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+
+from models import Classifier, Result
+from service import openapi, schemas
+from service.access import Access
+from service.body import check_media_type, parse_request, read_body
+from service.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    NotReady,
+    Problem,
+    Stopping,
+    WorkerDead,
+)
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.settings import Settings
+
+CLASSIFY = "/v1/classify"
+QUIET = {"/health/live", "/health/ready", "/metrics"}
+DOCS_PAGE = Path(__file__).parent / "web" / "docs.html"
+
+
+class Service:
+    """What the routes share: the settings, the metrics, and the model once it is loaded."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.classifier: Classifier | None = None
+        self.model_name: dict[str, str] = {}
+        self.pipeline: Pipeline | None = None
+        self.stopping = False
+
+    def load(self) -> None:
+        """Load the model and put the golden texts through its engine.
+
+        Raises:
+            ArtifactError: it is damaged, or does not compute what was released.
+        """
+        classifier = Classifier.load(self.settings.model_dir, threads=self.settings.threads)
+        classifier.check_golden()
+        # The first text with a connective makes jieba read its dictionary: now, not then.
+        classifier.classify(schemas.EXAMPLE_TEXT)
+        self.use(classifier)
+
+    def use(self, classifier: Classifier) -> None:
+        """Serve with `classifier`."""
+        self.classifier = classifier
+        manifest, engine = classifier.manifest, classifier.engine
+        self.model_name = {"name": manifest.name, "version": manifest.version}
+        self.metrics.model_info.labels(
+            manifest.name, manifest.version, engine.name, engine.precision
+        ).set(1)
+
+    def start(self) -> None:
+        """Begin to serve; load first if that was not done."""
+        if self.classifier is None:
+            self.load()
+        assert self.classifier is not None
+        self.pipeline = Pipeline(self.classifier, self.settings, self.metrics)
+
+    def stop(self) -> None:
+        """Answer what was accepted and end. Blocks until then."""
+        self.stopping = True
+        if self.pipeline is not None:
+            self.pipeline.close()
+
+    def ready(self) -> Pipeline:
+        """The pipeline, if it can classify; else raises the reason why not."""
+        if self.pipeline is None:
+            raise NotReady
+        self.pipeline.check_alive()
+        return self.pipeline
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan loads the model, if `app.state.service` has none yet."""
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await asyncio.to_thread(service.stop)
+
+    app = FastAPI(
+        title="Danshi",
+        summary="Chinese sentiment with the turn in it.",
+        description="Label, polarity and clauses of Chinese texts.",
+        version=distribution_version(),
+        lifespan=lifespan,
+        docs_url=None,  # its page would come from a CDN; ours works without a network
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _explain_routing},
+    )
+    app.state.service = service
+    _add_routes(app, service)
+    openapi.complete_openapi(app)
+    routes = {path for route in app.routes if (path := getattr(route, "path", None))}
+    service.metrics.create_routes(sorted(routes), CLASSIFY)
+    app.add_middleware(Access, metrics=service.metrics, routes=routes, quiet=QUIET)
+    return app
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    settings = service.settings
+
+    @app.post(
+        CLASSIFY,
+        summary="Classify one text, or several",
+        tags=["classify"],
+        openapi_extra={"requestBody": openapi.classify_request()},
+        responses=openapi.classify_answers(),
+    )
+    async def classify(request: Request) -> Response:
+        """Give `text`, or `texts`. Offsets in the answer are code points of the text as sent."""
+        pipeline = service.ready()
+        deadline = asyncio.get_running_loop().time() + settings.deadline_seconds
+        check_media_type(request)
+        body = await read_body(
+            request, limit=settings.max_body_bytes, seconds=settings.deadline_seconds
+        )
+        asked = parse_request(body, max_texts=settings.max_texts)
+        single = "text" in asked.model_fields_set
+        results = await pipeline.classify(
+            [asked.text] if single else asked.texts,
+            field="text" if single else "texts",
+            deadline=deadline,
+            hung_up=lambda: _disconnected(request),
+        )
+        if single and isinstance(results[0], Problem):
+            raise results[0]
+        answers = [_answer(result, service.model_name) for result in results]
+        return _json(answers[0] if single else {"results": answers})
+
+    @app.get(
+        "/v1/model",
+        summary="The model that serves, the limits, the engine",
+        tags=["model"],
+        responses={
+            200: openapi.json_answer("The manifest.", openapi.ref(schemas.ModelInfo)),
+            **openapi.problem_answers(NotReady, InternalError),
+        },
+    )
+    async def model() -> Response:
+        """The manifest of the released model, with the service's limits and its engine."""
+        if service.classifier is None:
+            raise NotReady
+        engine = service.classifier.engine
+        return _json(
+            {
+                **service.classifier.manifest.as_dict(),
+                "limits": settings.limits(),
+                "engine": {
+                    "name": engine.name,
+                    "precision": engine.precision,
+                    "threads": engine.threads,
+                },
+            }
+        )
+
+    @app.get(
+        "/health/live",
+        summary="Whether the process works at all",
+        tags=["health"],
+        responses=openapi.health_answers(WorkerDead),
+    )
+    async def live() -> Response:
+        """Fails when only a restart helps."""
+        if service.pipeline is not None:
+            service.pipeline.check_alive()
+        return _json({"status": "ok"})
+
+    @app.get(
+        "/health/ready",
+        summary="Whether requests are answered",
+        tags=["health"],
+        responses=openapi.health_answers(NotReady, Stopping, WorkerDead),
+    )
+    async def ready() -> Response:
+        """Succeeds once golden texts went through the real engine, until the service stops."""
+        if service.stopping:
+            raise Stopping
+        service.ready()
+        return _json({"status": "ok"})
+
+    @app.get(
+        "/metrics",
+        summary="Metrics in the Prometheus exposition format",
+        tags=["operation"],
+        response_class=PlainTextResponse,
+    )
+    async def metrics(request: Request) -> Response:
+        """Counts and timings since the start."""
+        content, media_type = service.metrics.render(request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": media_type})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(DOCS_PAGE, media_type="text/html; charset=utf-8")
+
+
+def _answer(result: Result | Problem, model: dict[str, str]) -> dict[str, Any]:
+    if isinstance(result, Problem):
+        return {"error": result.as_dict()}
+    return {**result.as_dict(), "model": model}
+
+
+def _json(value: object) -> Response:
+    return Response(to_json(value), media_type="application/json")
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _explain_routing(_: Request, error: Exception) -> NoReturn:
+    """Turn the router's own errors into ours; `Access` answers them."""
+    status = getattr(error, "status_code", 500)
+    if status == NotFound.status:
+        raise NotFound from None
+    if status == MethodNotAllowed.status:
+        raise MethodNotAllowed(headers=dict(getattr(error, "headers", None) or {})) from None
+    raise InternalError from error
+
+
+def distribution_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("danshi")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "unknown"

@@ -1,0 +1,167 @@
+"""From bytes to texts: read the body within its limit, parse it, check its shape."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from email.message import Message
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    ClientGone,
+    FieldError,
+    InvalidJSON,
+    InvalidRequest,
+    InvalidUTF8,
+    UnsupportedMediaType,
+)
+from service.schemas import ClassifyRequest
+
+# How much of a caller's own field name an error repeats.
+_NAME_CHARACTERS = 40
+
+
+def check_media_type(request: Request) -> None:
+    """Refuse anything but plain JSON in UTF-8.
+
+    Raises:
+        UnsupportedMediaType: another type, charset or encoding.
+    """
+    given = request.headers.get("content-type", "")
+    if given != "application/json":  # the usual case needs no parser
+        header = Message()
+        header["content-type"] = given
+        if header.get_content_type() != "application/json":
+            raise UnsupportedMediaType("The header Content-Type must be application/json.")
+        if header.get_content_charset("utf-8") not in {"utf-8", "utf8", "us-ascii"}:
+            raise UnsupportedMediaType("The body's charset must be UTF-8.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed.")
+
+
+async def read_body(request: Request, *, limit: int, seconds: float) -> bytes:
+    """The whole body, as long as it keeps to `limit` bytes and `seconds`.
+
+    Raises:
+        BodyTooLarge, BodyTimeout, ClientGone
+    """
+    too_large = BodyTooLarge(
+        f"The body is larger than {limit} bytes.",
+        errors=[FieldError("body", f"must not be larger than {limit} bytes", limit)],
+    )
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            # Counted while it arrives: a chunked body does not declare its length.
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise too_large
+                chunks.append(chunk)
+    except ClientDisconnect:
+        raise ClientGone from None
+    except TimeoutError:
+        raise BodyTimeout(f"The body did not arrive within {seconds:g} seconds.") from None
+    return b"".join(chunks)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value that `body` encodes.
+
+    Raises:
+        InvalidUTF8, InvalidJSON
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidUTF8(f"The body is not valid UTF-8: byte {error.start + 1}.") from None
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        # Not the parser's own message, which may quote the body.
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidJSON(f"The body is not valid JSON: {place}.") from None
+    except RecursionError:
+        raise InvalidJSON("The body is not valid JSON: nested too deeply.") from None
+    except ValueError:  # NaN and the like, or a number of thousands of digits
+        raise InvalidJSON("The body is not valid JSON: a number in it is none.") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse_request(body: bytes, *, max_texts: int) -> ClassifyRequest:
+    """The request in `body`. Its single texts are checked later, each for itself.
+
+    Raises:
+        InvalidUTF8, InvalidJSON, InvalidRequest
+    """
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        _refuse([FieldError("body", "must be a JSON object", given=json_type(value))])
+    try:
+        request = ClassifyRequest.model_validate(value)
+    except ValidationError as error:
+        _refuse([_field_error(problem) for problem in error.errors(include_url=False)])
+    if "texts" in request.model_fields_set and not 1 <= len(request.texts) <= max_texts:
+        detail = f"must hold 1 to {max_texts} texts"
+        _refuse([FieldError("texts", detail, max_texts, len(request.texts))])
+    return request
+
+
+def _refuse(errors: Sequence[FieldError]) -> NoReturn:
+    sentence = "; ".join(f"{error.field} {error.detail}" for error in errors[:3])
+    raise InvalidRequest(f"The request is not valid: {sentence}.", errors=errors[:20])
+
+
+def _field_error(problem: Any) -> FieldError:
+    if not problem["loc"]:
+        both = bool(problem["input"])
+        detail = "must hold either text or texts" + (", not both" if both else "")
+        return FieldError("body", detail)
+    name = str(problem["loc"][0])
+    given = json_type(problem["input"])
+    match problem["type"]:
+        case "extra_forbidden":
+            close = get_close_matches(name, ClassifyRequest.model_fields, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            return FieldError(_shown(name), f"is not a field of the request{hint}")
+        case "string_type":
+            return FieldError(name, "must be a string", given=given)
+        case "string_unicode":
+            return FieldError(name, "must be valid Unicode, without lone surrogates")
+        case _:
+            return FieldError(name, "must be an array of strings", given=given)
+
+
+def _shown(name: str) -> str:
+    """A field name of the caller's, safe to print and not long."""
+    clean = "".join(c if c.isprintable() else "?" for c in name[:_NAME_CHARACTERS])
+    return clean + "…" * (len(name) > _NAME_CHARACTERS)
+
+
+def json_type(value: object) -> str:
+    """The name of a value's type, in JSON's words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"

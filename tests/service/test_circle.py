@@ -1,0 +1,98 @@
+"""Which rows run next: fair, full, little padding."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from models.tokenizer import Row
+from service.circle import Circle, Job, length_class
+
+
+def row(length: int) -> Row:
+    return Row(np.zeros(length, np.int32), np.zeros(length, np.int32), (0,))
+
+
+def job(*lengths: int) -> Job:
+    # The circle does not look at the future.
+    return Job([row(length) for length in lengths], cast("asyncio.Future[Any]", None))
+
+
+def lengths(batch: list[tuple[Job, int]]) -> list[int]:
+    return [job.rows[index].length for job, index in batch]
+
+
+def batches(circle: Circle, budget: int) -> Iterator[list[tuple[Job, int]]]:
+    while len(circle):
+        yield circle.take(budget)
+
+
+def test_rows_of_one_class_differ_by_less_than_a_factor_of_two() -> None:
+    for kind in {length_class(n) for n in range(33, 2000)}:
+        same = [n for n in range(33, 2000) if length_class(n) == kind]
+        assert max(same) < 2 * min(same)
+    assert len({length_class(n) for n in range(1, 33)}) == 1
+
+
+def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
+    circle = Circle()
+    generator = np.random.default_rng(0)
+    jobs = [job(*generator.integers(1, 300, generator.integers(1, 40))) for _ in range(20)]
+    for one in jobs:
+        circle.add(one)
+    assert circle.tokens == sum(r.length for j in jobs for r in j.rows)
+    seen = []
+    for batch in batches(circle, 512):
+        seen += batch
+        assert len(batch) * max(lengths(batch)) <= 512
+        assert len({length_class(n) for n in lengths(batch)}) == 1
+    assert len(seen) == len(set(seen)) == sum(len(j.rows) for j in jobs)
+    assert circle.tokens == 0
+
+
+def test_a_row_longer_than_the_budget_runs_alone() -> None:
+    circle = Circle()
+    circle.add(job(500, 500))
+    assert [lengths(batch) for batch in batches(circle, 100)] == [[500], [500]]
+
+
+def test_a_request_of_many_texts_shares_every_batch_with_small_ones() -> None:
+    circle = Circle()
+    big = job(*[20] * 256)
+    small = [job(20) for _ in range(5)]
+    for one in (big, *small):
+        circle.add(one)
+    first = circle.take(20 * 16)
+    assert {j for j, _ in first} == {big, *small}
+    assert len(first) == 16
+
+
+def test_of_two_big_requests_none_gets_more_than_its_half() -> None:
+    circle = Circle()
+    one, other = job(*[20] * 100), job(*[20] * 100)
+    circle.add(one)
+    circle.add(other)
+    for _ in range(5):
+        batch = circle.take(20 * 16)
+        assert [j for j, _ in batch].count(one) == 8
+
+
+def test_a_small_request_of_another_length_waits_for_one_turn_of_each_other() -> None:
+    circle = Circle()
+    circle.add(job(*[200] * 256))
+    small = job(10)
+    circle.add(small)
+    turns = [[j for j, _ in circle.take(1024)] for _ in range(2)]
+    assert small in turns[1]
+
+
+def test_who_leaves_takes_its_rows_along() -> None:
+    circle = Circle()
+    gone, stays = job(20, 20, 100), job(20)
+    circle.add(gone)
+    circle.add(stays)
+    circle.remove(gone)
+    circle.remove(gone)
+    assert circle.tokens == 20
+    assert [{j for j, _ in batch} for batch in batches(circle, 1024)] == [{stays}]

@@ -1,0 +1,186 @@
+"""The command line, as users run it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.service.support import EXAMPLE, command_environment, danshi
+
+pytestmark = pytest.mark.slow
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    done = danshi("--help")
+    assert done.returncode == 0
+    assert "serve" in done.stdout
+    assert "classify" in done.stdout
+    assert danshi().returncode == 2
+
+
+def test_version_is_one_line() -> None:
+    done = danshi("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("danshi ")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["sreve"], ["serve", "--prot", "1"], ["classify", "--jsn", "好"]], ids=str
+)
+def test_wrong_use_is_exit_code_2(arguments: list[str]) -> None:
+    done = danshi(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_has_an_option_for_each_setting() -> None:
+    done = danshi("serve", "--help", variables={"COLUMNS": "200"})
+    assert done.returncode == 0
+    for name in Settings.model_fields:
+        assert "--" + name.replace("_", "-") in done.stdout
+        assert f"DANSHI_{name.upper()}" in done.stdout
+
+
+def test_classify_prints_a_line_of_json_a_text_when_piped() -> None:
+    done = danshi("classify", EXAMPLE, "很好")
+    assert done.returncode == 0, done.stderr
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert [clause["text"] for clause in first["clauses"]] == ["这部电影不坏，", "但也不算特别好。"]
+    assert first["clauses"][1]["connective"] == {"text": "但", "start": 7, "end": 8}
+    assert second["windows"] == 1
+
+
+def test_classify_reads_lines_of_standard_input() -> None:
+    done = danshi("classify", input=f"{EXAMPLE}\r\n很好\n很差")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_a_wrong_line_is_answered_in_its_place_and_the_exit_code_is_1() -> None:
+    done = danshi("classify", input="很好\n\n很差\n")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert done.returncode == 1
+    assert done.stderr == "danshi: 1 of the texts could not be classified.\n"
+
+
+def test_bytes_that_are_no_utf_8_spoil_their_line_only() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "classify"],
+        input=b"\xff\xfe\n" + "很好\n".encode(),
+        capture_output=True,
+        env=command_environment(),
+        timeout=60,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in line for line in lines] == [True, False]
+
+
+def test_a_reader_that_stops_reading_is_no_error_message() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "classify", *[EXAMPLE] * 200],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=command_environment(),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    process.wait(60)
+
+
+def test_classify_without_a_model_is_one_sentence(tmp_path: Path) -> None:
+    done = danshi("classify", "好", "--model-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("danshi: ")
+    assert done.stderr.count("\n") == 1
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What the command shows to a person."""
+    ours, theirs = pty.openpty()
+    environment = command_environment(NO_COLOR="1", TERM="xterm", COLUMNS="100")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # how Linux tells that the other end has closed
+        pass
+    os.close(ours)
+    process.wait(60)
+    return shown.decode()
+
+
+def test_on_a_terminal_people_see_clauses_with_sign_and_connective() -> None:
+    shown = on_a_terminal("classify", EXAMPLE)
+    assert "polarity" in shown
+    assert "这部电影不坏，" in shown
+    assert "contrast" in shown
+    assert "{" not in shown
+    assert shown.count("\n") == 3
+
+
+def test_on_a_terminal_without_texts_is_wrong_use() -> None:
+    assert "Give texts" in on_a_terminal("classify")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> dict[str, str]:
+    """Another distribution that declares commands, one of which needs what is not installed."""
+    info = tmp_path / "plugin-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[danshi.commands]\ngreet = plugin_greet:greet\nheavy = plugin_heavy:heavy\n"
+    )
+    (tmp_path / "plugin_greet.py").write_text(
+        "import typer\n"
+        "def greet(name: str, loud: bool = False) -> None:\n"
+        "    '''Greet NAME.'''\n"
+        "    print('HELLO' if loud else 'hello', name)\n"
+        "    raise typer.Exit(3)\n"
+    )
+    (tmp_path / "plugin_heavy.py").write_text("import not_installed.deep\n")
+    root = command_environment()["PYTHONPATH"]
+    return {"PYTHONPATH": os.pathsep.join([root, str(tmp_path)])}
+
+
+def test_commands_of_entry_points_are_commands_like_ours(plugin: dict[str, str]) -> None:
+    done = danshi("greet", "you", "--loud", variables=plugin)
+    assert (done.returncode, done.stdout) == (3, "HELLO you\n")
+    assert "Greet NAME." in danshi("greet", "--help", variables=plugin).stdout
+    assert danshi("greet", variables=plugin).returncode == 2
+
+
+def test_commands_are_loaded_only_when_they_run(plugin: dict[str, str]) -> None:
+    done = danshi("--help", variables=plugin)
+    assert done.returncode == 0
+    assert "greet" in done.stdout
+    assert "heavy" in done.stdout
+
+
+def test_a_command_whose_packages_are_missing_says_what_to_install(
+    plugin: dict[str, str],
+) -> None:
+    done = danshi("heavy", variables=plugin)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "danshi: This command needs not_installed, which is not here: pip install 'danshi[train]'\n"
+    )
