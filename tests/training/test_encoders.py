@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -18,6 +19,7 @@ def folder(tmp_path: Path) -> Path:
     """A tiny encoder in the layout that `from_pretrained` reads."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"好差很不但是，。"]
     tokenizer = Tokenizer(WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]",
