@@ -34,7 +34,9 @@ class Engine(Protocol):
 
     name: str
     precision: str
+    # Threads of one pass, and how many passes side by side fill the processor.
     threads: int
+    lanes: int
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, padded together in one pass, in their order."""
@@ -57,6 +59,7 @@ class OnnxEngine:
         """
         self.precision = precision
         self.threads = threads or cpu_quota()
+        self.lanes = 1
         self._pad_id = pad_id
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads

@@ -3,7 +3,8 @@
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from service.commands import CommandGroup
 
 # What a command needs is imported when it runs: `danshi --help` loads no model code.
 if TYPE_CHECKING:
-    from models import Result
+    from models import Result, TextError
     from service.settings import Settings
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -35,7 +36,8 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing in {"service", "models", "training", ""}:
             raise  # ours: a broken installation deserves its traceback
-        _fail(f"This command needs {missing}, which is not here: pip install 'danshi[train]'")
+        extra = "parquet" if missing == "pyarrow" else "train"
+        _fail(f"This command needs {missing}, which is not here: pip install 'danshi[{extra}]'")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
@@ -121,8 +123,37 @@ def serve(**given: Any) -> None:
 def classify(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(help="The texts; without any, each line of standard input is one."),
+        typer.Argument(
+            help="Texts, or one file (.csv, .tsv, .jsonl, .parquet, .txt); "
+            "without any, each line of standard input is a text."
+        ),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the rows with their results to this .csv, .tsv, .jsonl or .parquet.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column, or JSON key, that holds the text.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Format of the input, where its name does not say it: "
+            "csv, tsv, jsonl, parquet or txt.",
+        ),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the input, as gb18030.")] = "utf-8",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run stopped.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the output if it exists.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON Lines, as when the output is no terminal.")
     ] = False,
@@ -133,50 +164,58 @@ def classify(
         str | None, typer.Option(help="Threads of the engine. [DANSHI_THREADS]")
     ] = None,
 ) -> None:
-    """Classify texts here, without a server."""
-    if not texts and sys.stdin.isatty():
-        _fail("Give texts as arguments, or lines on standard input.", WRONG_USE)
-    settings = _settings(model_dir=model_dir, threads=threads)
+    """Classify texts, or a file of them, here and without a server.
 
-    from models import ArtifactError, Classifier, TextError
+    A file may have any size: it is read and written row by row. Ctrl-C leaves
+    whole rows, and --resume goes on behind them. Exit code 1 tells that a text
+    could not be classified; it has its error in its place.
+    """
+    from service.bulk import command
+
+    settings = _settings(model_dir=model_dir, threads=threads)
+    try:
+        task = command.plan(
+            texts or [],
+            output,
+            column=column,
+            form=form,
+            encoding=encoding,
+            resume=resume,
+            force=force,
+        )
+    except command.BulkError as error:
+        _fail(str(error), WRONG_USE)
+        raise
+
+    from models import ArtifactError, Classifier
 
     try:
         classifier = Classifier.load(settings.model_dir, threads=settings.threads)
-    except ArtifactError as error:
+        show = _print_json if as_json or not sys.stdout.isatty() else _print_readable
+        code = task.run(classifier, show)
+    except (ArtifactError, command.BulkError) as error:
         _fail(str(error))
         raise
-    show: Callable[[Result], None]
-    show = _print_json if as_json or not sys.stdout.isatty() else _print_readable
-    wrong = 0
-    for text in texts or _lines():
-        try:
-            result = classifier.classify(text)
-        except TextError as error:
-            wrong += 1
-            # In its place, so that line n of the output speaks of line n of the input.
-            print(json.dumps({"error": {"detail": str(error)}}), flush=True)
-        else:
-            show(result)
-    if wrong:
-        _fail(f"{wrong} of the texts could not be classified.")
+    sys.exit(code)
 
 
-def _lines() -> Iterator[str]:
-    # A byte that is no UTF-8 spoils its line and not the run.
-    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    for line in sys.stdin:
-        yield line.rstrip("\r\n")
-
-
-def _print_json(result: "Result") -> None:
-    print(json.dumps(result.as_dict(), ensure_ascii=False), flush=True)
+def _print_json(result: "Result | TextError") -> None:
+    if isinstance(result, Exception):
+        # In its place, so that line n of the output speaks of line n of the input.
+        print(json.dumps({"error": {"detail": str(result)}}), flush=True)
+    else:
+        print(json.dumps(result.as_dict(), ensure_ascii=False), flush=True)
 
 
 _STYLES = {"positive": "green", "negative": "red", "mixed": "yellow", "neutral": "dim"}
 _SIGNS = {"positive": "+", "negative": "-", "neutral": "·"}
 
 
-def _print_readable(result: "Result") -> None:
+def _print_readable(result: "Result | TextError") -> None:
+    if isinstance(result, Exception):
+        _print_json(result)
+        return
+
     from rich.console import Console
     from rich.text import Text
 

@@ -64,7 +64,7 @@ def outside(root: Path, folder: str) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("service", ()),
+        ("service", ("parquet",)),
         ("models", ()),
         ("training", ("train",)),
         ("tests", ("train", "dev")),

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ MAX_LENGTH = 64
 class ObedientEngine:
     """An engine that runs when it is let, fails when it is told, and remembers its batches."""
 
-    name, precision, threads = "obedient", "none", 1
+    name, precision, threads, lanes = "obedient", "none", 1, 1
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -201,6 +201,14 @@ class Process:
             self.process.kill()
             self.process.wait(10)
         self._log.close()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait until it is, ten seconds at most."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.005)
 
 
 def metric(client: httpx.Client, name: str, **labels: str) -> float:

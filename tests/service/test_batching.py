@@ -13,16 +13,9 @@ import pytest
 
 from models.classifier import Classifier
 from service import batcher
-from tests.service.support import ObedientEngine, RunningApp, metric, running
+from tests.service.support import ObedientEngine, RunningApp, metric, running, wait_until
 
 Ask = Callable[..., "Future[httpx.Response]"]
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.005)
 
 
 @contextmanager
@@ -82,9 +75,9 @@ def test_a_request_of_many_texts_does_not_hold_up_a_single_one(
     assert [len(batch) for batch in engine.batches] == [1, 64, 64, 64, 49]
 
 
-def test_answers_go_to_those_who_asked(app: RunningApp, classifier: Classifier) -> None:
+def test_answers_go_to_those_who_asked(classifier: Classifier, engine: ObedientEngine) -> None:
     texts = ["好" * n for n in range(1, 90)]
-    with asking(app) as ask, app.client() as client:
+    with running(classifier) as app, asking(app) as ask, app.client() as client:
         together = [ask(text=text) for text in texts]
         for text, answer in zip(texts, together, strict=True):
             assert answer.result().json()["clauses"][0]["text"] == text
