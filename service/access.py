@@ -15,6 +15,8 @@ from service.metrics import OTHER_ROUTE, Metrics
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
+# In the scope of a stream: how long it lasts is its client's doing, and no latency.
+STREAMED = "danshi.streamed"
 # What comes from outside goes into logs and headers: bounded, and no spaces or line ends.
 _GOOD_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
@@ -81,7 +83,8 @@ class Access:
         route = scope["path"] if scope["path"] in self._routes else OTHER_ROUTE
         self._metrics.in_flight.dec()
         self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.request_duration.labels(route).observe(seconds)
+        if STREAMED not in scope:
+            self._metrics.request_duration.labels(route).observe(seconds)
         level = logging.DEBUG if route in self._quiet and status < 400 else logging.INFO
         if logger.isEnabledFor(level):
             fields = {

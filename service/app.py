@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from models import Classifier, Result
 from service import openapi, schemas
 from service.access import Access
-from service.body import check_media_type, parse_request, read_body
+from service.body import JSON_LINES, check_media_type, parse_request, read_body
 from service.errors import (
     InternalError,
     MethodNotAllowed,
@@ -25,6 +25,7 @@ from service.errors import (
     Stopping,
     WorkerDead,
 )
+from service.lines import LineStream
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.settings import Settings
@@ -128,10 +129,27 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         responses=openapi.classify_answers(),
     )
     async def classify(request: Request) -> Response:
-        """Give `text`, or `texts`. Offsets in the answer are code points of the text as sent."""
+        """Give `text`, or `texts`. Offsets in the answer are code points of the text as sent.
+
+        With `application/x-ndjson` each line is an object with `text` (its other
+        keys are ignored) or a string, and is answered by a line: a result, or
+        `{"error": …}`. Lines are answered in order while the body is still being
+        sent, of any length; so read the answers while you send. Empty lines
+        are skipped.
+        """
         pipeline = service.ready()
         deadline = asyncio.get_running_loop().time() + settings.deadline_seconds
-        check_media_type(request)
+        if check_media_type(request) == JSON_LINES:
+            return LineStream(
+                request,
+                pipeline,
+                answer=lambda result: _answer(result, service.model_name),
+                line_bytes=settings.max_body_bytes,
+                # A byte is a token at most, so that all groups under way fit the queue.
+                group_bytes=settings.max_queue_tokens // 8,
+                seconds=settings.deadline_seconds,
+                stopping=lambda: service.stopping,
+            )
         body = await read_body(
             request, limit=settings.max_body_bytes, seconds=settings.deadline_seconds
         )

@@ -22,26 +22,33 @@ from service.errors import (
 )
 from service.schemas import ClassifyRequest
 
+JSON, JSON_LINES = "application/json", "application/x-ndjson"
+
 # How much of a caller's own field name an error repeats.
 _NAME_CHARACTERS = 40
 
 
-def check_media_type(request: Request) -> None:
-    """Refuse anything but plain JSON in UTF-8.
+def check_media_type(request: Request) -> str:
+    """JSON or JSON_LINES: what the body is, plain and in UTF-8.
 
     Raises:
         UnsupportedMediaType: another type, charset or encoding.
     """
     given = request.headers.get("content-type", "")
-    if given != "application/json":  # the usual case needs no parser
+    kind = given
+    if given != JSON:  # the usual case needs no parser
         header = Message()
         header["content-type"] = given
-        if header.get_content_type() != "application/json":
-            raise UnsupportedMediaType("The header Content-Type must be application/json.")
+        kind = header.get_content_type()
+        if kind not in {JSON, JSON_LINES}:
+            raise UnsupportedMediaType(
+                f"The header Content-Type must be {JSON}, or {JSON_LINES} for a stream of lines."
+            )
         if header.get_content_charset("utf-8") not in {"utf-8", "utf8", "us-ascii"}:
             raise UnsupportedMediaType("The body's charset must be UTF-8.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed.")
+    return kind
 
 
 async def read_body(request: Request, *, limit: int, seconds: float) -> bytes:

@@ -107,7 +107,7 @@ class BodyTooLarge(Problem):
 
 class UnsupportedMediaType(Problem):
     status, slug, title = 415, "unsupported-media-type", "The body must be JSON in UTF-8"
-    example = "The header Content-Type must be application/json, in UTF-8."
+    example = "The header Content-Type must be application/json, or application/x-ndjson, in UTF-8."
 
 
 class InvalidRequest(Problem):

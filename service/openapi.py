@@ -1,5 +1,6 @@
 """The parts of /openapi.json that FastAPI cannot infer: bodies read by hand, problems."""
 
+import json
 from collections import defaultdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from service import schemas
+from service.body import JSON_LINES
 from service.errors import (
     MEDIA_TYPE,
     FieldError,
@@ -116,7 +118,8 @@ def classify_request() -> dict[str, Any]:
                     "one": {"value": {"text": schemas.EXAMPLE_TEXT}},
                     "many": {"value": {"texts": [schemas.EXAMPLE_TEXT, ""]}},
                 },
-            }
+            },
+            JSON_LINES: _lines({"text": schemas.EXAMPLE_TEXT}, {"text": ""}),
         },
     }
 
@@ -138,8 +141,18 @@ def classify_answers() -> dict[int | str, dict[str, Any]]:
         one=schemas.EXAMPLE_RESULT,
         many={"results": [schemas.EXAMPLE_RESULT, item]},
     )
+    done["content"][JSON_LINES] = _lines(schemas.EXAMPLE_RESULT, item)
     own = (kind for kind in problem_types() if kind not in {NotFound, MethodNotAllowed})
     return {200: done, **problem_answers(*own)}
+
+
+def _lines(*values: dict[str, Any]) -> dict[str, Any]:
+    """The content of JSON Lines, for which JSON Schema has no words."""
+    example = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
+    return {
+        "schema": {"type": "string", "description": "JSON values, a line each."},
+        "examples": {"lines": {"value": example}},
+    }
 
 
 def health_answers(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
