@@ -19,14 +19,21 @@ import onnxruntime as ort
 
 Floats = NDArray[np.float32]
 
+# What the exported network gives, in this order.
+OUTPUTS = ("document", "leaning", "clauses", "relations")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowLogits:
-    """What the network says of one window: document (4,), leaning, clauses (C, 3)."""
+    """What the network says of one window: document (4,), leaning, clauses (C, 3), relations (C, 4).
+
+    relations: None from a model that was released before the head was.
+    """
 
     document: Floats
     leaning: float
     clauses: Floats
+    relations: Floats | None = None
 
 
 class Engine(Protocol):
@@ -73,16 +80,27 @@ class OnnxEngine:
             )
         except Exception as error:  # ORT's own exceptions share no public base class
             raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
+        offered = {output.name for output in self._session.get_outputs()}
+        self._outputs = [name for name in OUTPUTS if name in offered]
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         batch = collate(rows, self._pad_id)
-        document, leaning, clauses = self._session.run(
-            ("document", "leaning", "clauses"), batch.as_inputs()
+        return split_rows(rows, self._session.run(self._outputs, batch.as_inputs()))
+
+
+def split_rows(rows: Sequence[Row], outputs: Sequence[Floats]) -> list[RowLogits]:
+    """The logits of each row from those of the batch, which come in the order of `OUTPUTS`."""
+    document, leaning, clauses = outputs[:3]
+    relations = outputs[3] if len(outputs) > 3 else None
+    return [
+        RowLogits(
+            document[i],
+            float(leaning[i]),
+            clauses[i, : len(row.clauses)],
+            None if relations is None else relations[i, : len(row.clauses)],
         )
-        return [
-            RowLogits(document[i], float(leaning[i]), clauses[i, : len(row.clauses)])
-            for i, row in enumerate(rows)
-        ]
+        for i, row in enumerate(rows)
+    ]
 
 
 def cpu_quota() -> int:

@@ -8,3 +8,4 @@ Relation = Literal["none", "contrast", "concession", "addition"]
 
 LABELS: tuple[Label, ...] = get_args(Label)
 CLAUSE_LABELS: tuple[ClauseLabel, ...] = get_args(ClauseLabel)
+RELATIONS: tuple[Relation, ...] = get_args(Relation)

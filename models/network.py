@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
-from models.labels import CLAUSE_LABELS, LABELS
+from models.labels import CLAUSE_LABELS, LABELS, RELATIONS
 
 _POSITIVE = CLAUSE_LABELS.index("positive")
 _NEGATIVE = CLAUSE_LABELS.index("negative")
@@ -33,16 +33,18 @@ class DanshiConfig(PretrainedConfig):
 
 
 class DanshiOutput(NamedTuple):
-    """Logits of a batch: document (B, 4), leaning (B,), clauses (B, C, 3)."""
+    """Logits of a batch: document (B, 4), leaning (B,), clauses (B, C, 3), relations (B, C, 4)."""
 
     document: Tensor
     leaning: Tensor
     clauses: Tensor
+    relations: Tensor
 
 
 class DanshiNetwork(PreTrainedModel):
-    """Encoder with a document, a leaning and a clause head over the same states.
+    """Encoder with a document, a leaning, a clause and a relation head over the same states.
 
+    The relation head tells a turn from its look-alikes (不过 in 不过三天 and in 不过贵).
     The document and leaning heads also see what the clause head found: the
     strongest praise, the strongest blame and the last clause. So `mixed` is
     learnt from its parts, and a label of the text teaches its clauses.
@@ -61,10 +63,13 @@ class DanshiNetwork(PreTrainedModel):
         self.dropout = nn.Dropout(config.head_dropout)
         self.clause_dense = nn.Linear(width, width)
         self.clause_logits = nn.Linear(width, len(CLAUSE_LABELS))
+        self.relation_dense = nn.Linear(2 * width, width)
+        self.relation_logits = nn.Linear(width, len(RELATIONS))
         self.text_dense = nn.Linear(3 * width, width)
         self.document_logits = nn.Linear(width, len(LABELS))
         self.leaning_logit = nn.Linear(width, 1)
         self.document_evidence = nn.Linear(6, len(LABELS), bias=False)
+        self.both_evidence = nn.Linear(1, len(LABELS), bias=False)
         self.leaning_evidence = nn.Linear(6, 1, bias=False)
         self.post_init()
 
@@ -84,21 +89,39 @@ class DanshiNetwork(PreTrainedModel):
             clause_slots: 0 … C - 1, (C,).
         """
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        clause_logits, present = self._clauses(states, clause_ids, clause_slots)
+        clause_logits, relation_logits, present = self._clauses(states, clause_ids, clause_slots)
         pooled = self._pool(states, attention_mask)
         hidden = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
         evidence = _evidence(clause_logits, present)
+        # Praise and blame both there is what `mixed` means.
+        both = evidence[:, :2].prod(-1, keepdim=True)
         document = self.document_logits(hidden) + self.document_evidence(evidence)
+        document = document + self.both_evidence(both)
         leaning = self.leaning_logit(hidden) + self.leaning_evidence(evidence)
-        return DanshiOutput(document, leaning.squeeze(-1), clause_logits)
+        return DanshiOutput(document, leaning.squeeze(-1), clause_logits, relation_logits)
 
-    def _clauses(self, states: Tensor, clause_ids: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
-        """Clause logits (B, C, 3) from the mean state of each clause; and which are present."""
+    def _clauses(
+        self, states: Tensor, clause_ids: Tensor, slots: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Clause logits (B, C, 3), relation logits (B, C, 4), and which clauses are present.
+
+        A clause is the mean of its states; its relation also sees its first token,
+        where the connective mostly stands.
+        """
         member = (clause_ids.unsqueeze(1) == slots.view(1, -1, 1)).to(states.dtype)
         count = member.sum(-1, keepdim=True)
         mean = torch.matmul(member, states) / count.clamp(min=1.0)
         hidden = self.dropout(nn.functional.gelu(self.clause_dense(mean)))
-        return self.clause_logits(hidden), (count > 0).to(states.dtype)
+        # Clauses follow one another: a token opens one where its predecessor is in another.
+        opens = (clause_ids[:, 1:] != clause_ids[:, :-1]).to(states.dtype).unsqueeze(1)
+        first = torch.matmul(member[:, :, 1:] * opens, states[:, 1:])
+        related = torch.cat((mean, first), dim=-1)
+        related = self.dropout(nn.functional.gelu(self.relation_dense(related)))
+        return (
+            self.clause_logits(hidden),
+            self.relation_logits(related),
+            (count > 0).to(states.dtype),
+        )
 
     @staticmethod
     def _pool(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.clauses import ClauseSpan, Mark
 from models.engine import RowLogits
-from models.labels import CLAUSE_LABELS, LABELS, ClauseLabel, Label, Relation
+from models.labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
 from models.tokenizer import Prepared
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,11 @@ def verdict(prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures
         label=max(scores, key=scores.__getitem__),
         scores={label: round(score, _DIGITS) for label, score in scores.items()},
         polarity=round(float(np.tanh(leaning / 2)), _DIGITS),  # 2 σ(z) - 1
-        clauses=_clauses(prepared, clause_scores(prepared, outputs, heat.clause)),
+        clauses=_clauses(
+            prepared,
+            clause_scores(prepared, outputs, heat.clause),
+            relation_logits(prepared, outputs),
+        ),
         windows=len(prepared.rows),
     )
 
@@ -118,9 +122,22 @@ def clause_scores(prepared: Prepared, outputs: Sequence[RowLogits], temperature:
     return np.asarray(total / total.sum(-1, keepdims=True))
 
 
-def _clauses(prepared: Prepared, scores: Floats) -> tuple[Clause, ...]:
+def relation_logits(prepared: Prepared, outputs: Sequence[RowLogits]) -> Floats | None:
+    """Relation logits (clauses of the text, 4), from the first window that reads a clause."""
+    logits = np.zeros((len(prepared.clauses), len(RELATIONS)))
+    for row, output in zip(reversed(prepared.rows), reversed(outputs), strict=True):
+        if output.relations is None:
+            return None
+        logits[list(row.clauses)] = output.relations
+    return logits
+
+
+def _clauses(prepared: Prepared, scores: Floats, relations: Floats | None) -> tuple[Clause, ...]:
     labels = [CLAUSE_LABELS[i] for i in scores.argmax(-1)]
-    marks = resolve_marks(prepared.clauses, labels)
+    if relations is None:
+        marks = resolve_marks(prepared.clauses, labels)
+    else:
+        marks = read_marks(prepared.clauses, relations)
     normalized = prepared.normalized
     original = normalized.original
     clauses = []
@@ -162,6 +179,17 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 _SIGN: dict[ClauseLabel, int] = {"positive": 1, "neutral": 0, "negative": -1}
+
+
+_NONE = RELATIONS.index("none")
+
+
+def read_marks(clauses: Sequence[ClauseSpan], relations: Floats) -> list[Mark | None]:
+    """Keep a mark where the network reads the word as the rules do, not as a look-alike."""
+    return [
+        mark if mark and logits[RELATIONS.index(mark.relation)] > logits[_NONE] else None
+        for mark, logits in zip((c.mark for c in clauses), relations, strict=True)
+    ]
 
 
 def resolve_marks(

@@ -11,13 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from models.labels import ClauseLabel
+from models.connectives import ALL, MAIN_CLAUSE
+from models.labels import ClauseLabel, Relation
 from training.data import Example, Span
 
 _MAX_CHARACTERS = 24
 # A clause that holds one of these may hold a turn of its own.
 _JOINTS = (*"，。！？；", "但", "却", "不过", "可是", "然而", "虽", "就是")
 _ENDING = "，。！？；,.!?; ~～…"
+_RELATIONS: dict[str, Relation] = {
+    **{entry.word: entry.relation for entry in ALL},
+    **dict.fromkeys(MAIN_CLAUSE, "contrast"),
+    "还": "addition",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +114,15 @@ def _join(
         source="composed",
         leaning=side[winner] if winner else None,
         spans=spans,
+        meta={"connectives": _connectives(text, joint, start + len(first))},
     )
+
+
+def _connectives(text: str, joint: Joint, behind: int) -> list[dict[str, object]]:
+    """The words of a joint as the authored sentences mark them."""
+    marked: list[dict[str, object]] = []
+    for word, begin in ((joint.before, 0), (joint.between.strip(_ENDING), behind)):
+        if word:
+            start = text.index(word, begin)
+            marked.append({"start": start, "end": start + len(word), "relation": _RELATIONS[word]})
+    return marked

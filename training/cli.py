@@ -138,6 +138,42 @@ def train(
 
 
 @_sentences()
+def pretrain(
+    recipe: Annotated[Path, typer.Option(help="A TOML recipe: its training texts are read.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    data_folder: DataFolder = None,
+    unlabelled: Annotated[
+        list[str] | None, typer.Option(help="A file of texts without labels; repeatable.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="Where to start.")] = "m3e-small",
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes over the texts.")] = 1.0,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-4,
+    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    seed: int = 1,
+    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+) -> None:
+    """Let an encoder guess masked words of reviews, before it learns labels.
+
+    Then: danshi train --encoder OUTPUT/network --recipe ...
+    """
+    from training import pretrain as stage
+
+    _log()
+    texts = stage.pretraining_texts(load_recipe(recipe, data_folder), unlabelled or ())
+    network = stage.pretrain(
+        texts,
+        encoder,
+        output,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        seed=seed,
+        resume=resume,
+    )
+    typer.echo(f"network: {network}")
+
+
+@_sentences()
 def evaluate(
     model: Annotated[Path | None, typer.Argument(help="Model folder; the released one.")] = None,
     data: Data = None,

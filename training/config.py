@@ -50,7 +50,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole run."""
+    """A whole run.
+
+    schedule: how the learning rate goes on behind the warm-up, as the Trainer names it;
+    `constant_with_warmup` for a stage that another follows.
+    """
 
     sources: tuple[Source, ...]
     encoder: str = "released"
@@ -63,6 +67,9 @@ class Recipe:
     composed: int = 0
     leaning_loss: float = 1.0
     clause_loss: float = 1.0
+    relation_loss: float = 0.5
+    agreement_loss: float = 0.0
+    schedule: str = "linear"
     drop_leaks: bool = False
     serving_max_length: int = 256
 

@@ -78,7 +78,12 @@ def _released(folder: Path) -> Start:
         config = DanshiConfig.from_pretrained(folder)
         network = DanshiNetwork(config)
         # Released in half precision to be small; trained in full.
-        network.load_state_dict({k: v.float() for k, v in load_file(weights).items()})
+        # Heads that the release does not have yet start fresh; nothing of it is left unused.
+        left = network.load_state_dict(
+            {k: v.float() for k, v in load_file(weights).items()}, strict=False
+        )
+        if left.unexpected_keys:
+            raise TrainingError(f"{weights} is of another network: {left.unexpected_keys[0]}")
         return network
 
     return Start(

@@ -12,7 +12,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.optimizer import optimize_model
 
-from models.engine import OnnxEngine, RowLogits
+from models.engine import OUTPUTS, OnnxEngine, RowLogits, split_rows
 from models.network import DanshiNetwork
 from models.tokenizer import Row, TextTokenizer, collate
 from training.errors import TrainingError
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 OPSET = 18
 PARITY_TOLERANCE = 2e-3
-OUTPUTS = ("document", "leaning", "clauses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +121,9 @@ def _parity(network: DanshiNetwork, file: Path, rows: Sequence[Row], pad_id: int
     for start in range(0, len(rows), 16):
         part = rows[start : start + 16]
         for ours, theirs in zip(engine.run(part), torch_logits(network, part, pad_id), strict=True):
-            worst = max(
-                worst,
-                float(np.abs(ours.document - theirs.document).max()),
-                abs(ours.leaning - theirs.leaning),
-                float(np.abs(ours.clauses - theirs.clauses).max()),
-            )
+            for name in OUTPUTS:
+                difference = np.abs(np.subtract(getattr(ours, name), getattr(theirs, name)))
+                worst = max(worst, float(difference.max()))
     return worst
 
 
@@ -136,11 +132,4 @@ def torch_logits(network: DanshiNetwork, rows: Sequence[Row], pad_id: int) -> li
     batch = collate(rows, pad_id).as_inputs()
     with torch.inference_mode():
         out = network(**{name: torch.from_numpy(array) for name, array in batch.items()})
-    return [
-        RowLogits(
-            out.document[i].numpy(),
-            float(out.leaning[i]),
-            out.clauses[i, : len(row.clauses)].numpy(),
-        )
-        for i, row in enumerate(rows)
-    ]
+    return split_rows(rows, [getattr(out, name).numpy() for name in OUTPUTS])

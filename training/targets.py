@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.clauses import ClauseSpan
-from models.labels import CLAUSE_LABELS, LABELS
+from models.labels import CLAUSE_LABELS, LABELS, RELATIONS
 from models.tokenizer import NO_CLAUSE, Prepared, Row, TextTokenizer
 from training.config import Source
 from training.data import Example, Span
@@ -28,6 +28,7 @@ class TrainingRow:
     leaning: share of the favourable side, or nan.
     clauses: label of each of the row's clauses, `IGNORED` where unknown.
     clause_weights: how far each clause label is to be believed.
+    relations: relation of each of the row's clauses, `IGNORED` where unknown.
     weight: how much the row counts.
     """
 
@@ -37,6 +38,7 @@ class TrainingRow:
     leaning_weight: float
     clauses: list[int]
     clause_weights: list[float]
+    relations: list[int]
     weight: float
 
     @property
@@ -49,6 +51,7 @@ def training_row(example: Example, source: Source, tokenizer: TextTokenizer) -> 
     prepared = tokenizer.prepare(example.text)
     row = shorten(prepared, tokenizer.max_length)
     labels, weights = clause_targets(example, source, prepared)
+    relations = relation_targets(example, prepared)
     leaning, leaning_weight = _leaning(example, prepared, labels)
     return TrainingRow(
         row=row,
@@ -57,6 +60,7 @@ def training_row(example: Example, source: Source, tokenizer: TextTokenizer) -> 
         leaning_weight=leaning_weight,
         clauses=[labels[i] for i in row.clauses],
         clause_weights=[weights[i] for i in row.clauses],
+        relations=[relations[i] for i in row.clauses],
         weight=source.loss_weight,
     )
 
@@ -108,6 +112,19 @@ def clause_targets(
     elif len(labels) == 1 and example.label in CLAUSE_LABELS:
         labels[0], weights[0] = CLAUSE_LABELS.index(example.label), source.single_clause_weight
     return labels, weights
+
+
+def relation_targets(example: Example, prepared: Prepared) -> list[int]:
+    """Relation of each clause of the whole text, where a reader marked the connectives."""
+    marked = example.meta.get("connectives")
+    if marked is None:
+        return [IGNORED] * len(prepared.clauses)
+    relations = [RELATIONS.index("none")] * len(prepared.clauses)
+    ends = [prepared.normalized.original_offset(clause.end) for clause in prepared.clauses]
+    for connective in reversed(marked):  # the first of a clause has the last word
+        place = next(i for i, end in enumerate(ends) if connective["start"] < end)
+        relations[place] = RELATIONS.index(connective["relation"])
+    return relations
 
 
 def _overlaps(span: Span, clause: ClauseSpan, prepared: Prepared) -> bool:

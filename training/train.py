@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -19,8 +18,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from models.network import DanshiNetwork, DanshiOutput
 from models.tokenizer import collate
 from training.config import Recipe
-from training.encoders import load_start
+from training.encoders import Start, load_start
 from training.errors import TrainingError
+from training.losses import agreement_loss, clause_loss, document_loss, leaning_loss, relation_loss
 from training.mixture import Mixture, training_rows
 from training.targets import IGNORED, TrainingRow
 
@@ -53,9 +53,11 @@ class Collator:
         shape = len(rows), len(batch.clause_slots)
         clauses = np.full(shape, IGNORED, np.int64)
         clause_weights = np.zeros(shape, np.float32)
+        relations = np.full(shape, IGNORED, np.int64)
         for i, row in enumerate(rows):
             clauses[i, : len(row.clauses)] = row.clauses
             clause_weights[i, : len(row.clauses)] = row.clause_weights
+            relations[i, : len(row.clauses)] = row.relations
         arrays = {
             **batch.as_inputs(),
             "document_target": np.stack([row.document for row in rows]),
@@ -63,42 +65,10 @@ class Collator:
             "leaning_weight": np.array([row.leaning_weight for row in rows], np.float32),
             "clause_target": clauses,
             "clause_weight": clause_weights,
+            "relation_target": relations,
             "weight": np.array([row.weight for row in rows], np.float32),
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def document_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """-log Σ target·p over rows whose target is known; logits and target (B, 4)."""
-    known = target.sum(-1) > 0
-    if not known.any():
-        return logits.sum() * 0.0
-    allowed = logits[known].log_softmax(-1) + target[known].clamp(min=1e-9).log()
-    loss = -allowed.logsumexp(-1)
-    return _mean(loss, weight[known])
-
-
-def leaning_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross entropy over rows with a side; logits and target (B,)."""
-    known = ~target.isnan()
-    if not known.any():
-        return logits.sum() * 0.0
-    loss = F.binary_cross_entropy_with_logits(logits[known], target[known], reduction="none")
-    return _mean(loss, weight[known])
-
-
-def clause_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy over the clauses with a label; logits (B, C, 3), target (B, C)."""
-    if not weight.any():
-        return logits.sum() * 0.0
-    loss = F.cross_entropy(
-        logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    return _mean(loss, weight.flatten())
-
-
-def _mean(loss: Tensor, weight: Tensor) -> Tensor:
-    return (loss * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 class DanshiTrainer(Trainer):
@@ -131,7 +101,13 @@ class DanshiTrainer(Trainer):
                 inputs["clause_target"],
                 inputs["clause_weight"] * weight.unsqueeze(-1),
             ),
+            "relations": self._recipe.relation_loss
+            * relation_loss(output.relations, inputs["relation_target"]),
         }
+        if self._recipe.agreement_loss:
+            parts["agreement"] = self._recipe.agreement_loss * agreement_loss(
+                output.document, output.clauses, inputs["clause_ids"], weight
+            )
         for name, part in parts.items():
             self._parts[name].append(float(part.detach()))
         loss = torch.stack(tuple(parts.values())).sum()
@@ -175,8 +151,9 @@ def train(
         learning_rate=recipe.learning_rate,
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
-        lr_scheduler_type="linear",
-        bf16=_has_bf16() if bf16 is None else bf16,
+        lr_scheduler_type=recipe.schedule,
+        optim="adamw_torch_fused",
+        bf16=has_bf16() if bf16 is None else bf16,
         use_cpu=not torch.cuda.is_available(),
         train_sampling_strategy="group_by_length",
         logging_steps=50,
@@ -195,20 +172,28 @@ def train(
     )
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)
-    target = folder / "network"
     if trainer.is_world_process_zero():
-        save_network(trainer.accelerator.unwrap_model(trainer.model), target)
-        start.save_tokenizer(target / "tokenizer.json")
         about = {
-            "encoder": start.about(),
             "max_length": recipe.serving_max_length,
             "seed": seed,
             "processes": arguments.world_size,
             "rows": len(rows),
             "tokens": sum(row.length for row in rows),
-            "seconds": round(time.monotonic() - began),
         }
-        (target / "training.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
+        network = trainer.accelerator.unwrap_model(trainer.model)
+        write_run(network, start, folder, about, time.monotonic() - began)
+    return folder / "network"
+
+
+def write_run(
+    network: DanshiNetwork, start: Start, folder: Path, about: dict[str, Any], seconds: float
+) -> Path:
+    """The network, its tokenizer and what is known of its training, in `folder`/network."""
+    target = folder / "network"
+    save_network(network, target)
+    start.save_tokenizer(target / "tokenizer.json")
+    about = {"encoder": start.about(), **about, "seconds": round(seconds)}
+    (target / "training.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
     return target
 
 
@@ -218,7 +203,7 @@ def save_network(network: DanshiNetwork, folder: Path) -> None:
     network.save_pretrained(folder)
 
 
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
     """Whether bf16 arithmetic is in the hardware, not emulated."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

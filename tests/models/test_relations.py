@@ -1,0 +1,27 @@
+"""The network has the last word on a connective: a turn, or only its look-alike."""
+
+import numpy as np
+
+from models.clauses import split_clauses
+from models.labels import RELATIONS
+from models.verdict import read_marks
+
+
+def _logits(*said: str) -> np.ndarray:
+    return np.array([[4.0 * (name == relation) for name in RELATIONS] for relation in said])
+
+
+def test_a_mark_stays_where_the_network_reads_the_same_relation():
+    clauses = split_clauses("虽然位置偏，但是安静")
+    marks = read_marks(clauses, _logits("concession", "contrast"))
+    assert [mark.relation for mark in marks if mark] == ["concession", "contrast"]
+
+
+def test_a_mark_goes_where_the_network_reads_none():
+    clauses = split_clauses("位置偏，但是安静")
+    assert read_marks(clauses, _logits("none", "none")) == [None, None]
+
+
+def test_the_network_alone_marks_nothing():
+    clauses = split_clauses("位置偏，安静")
+    assert read_marks(clauses, _logits("none", "contrast")) == [None, None]
