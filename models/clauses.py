@@ -13,7 +13,7 @@ from functools import cache
 
 import jieba
 
-from models.connectives import ALL, GRANTED, MAIN_CLAUSE, PREDICATE_END, Connective, Place
+from models.connectives import ALL, GRANTED, GRANTING, MAIN_CLAUSE, PREDICATE_END, Connective, Place
 from models.labels import Relation
 
 CLAUSE_RULES = "v1"
@@ -28,6 +28,10 @@ _BOUNDARY = re.compile(
     rf"|(?<=[\u2600-\u27bf\U0001f300-\U0001faff])(?=[{_HAN}]))(?:{_TRAIL})"
     rf"|(?<=[{_HAN}]) +(?=[{_HAN}])"
 )
+# Nearly all boundaries are of these few characters; only a text with one of the others
+# needs all of the above tried at each of its characters.
+_PLAIN_BOUNDARY = re.compile(rf"[，。！？；~\n]{_TRAIL}")
+_OTHER_BOUNDARY = re.compile(r"[ .\-\u2600-\u27bf\U0001f300-\U0001faff]")
 _SENTENCE_END = re.compile(r"[。！？\n]|\.\.+")
 _READABLE = re.compile(r"\w")
 # No reading looks further: the time stays linear in the text.
@@ -68,8 +72,12 @@ def split_clauses(text: str) -> list[ClauseSpan]:
     """Split normalised `text` into clauses that tile it, in order."""
     spans: list[ClauseSpan] = []
     conceded = False  # a concession waits for its main clause
+    marked = _CANDIDATE.search(text) or any(word in text for word in GRANTING)
     for start, end in _pieces(text):
         closes = _SENTENCE_END.search(text, start, end) is not None
+        if not marked:
+            spans.append(ClauseSpan(start, end, None, closes))
+            continue
         cuts = _cuts(text, start, end, conceded)
         for i, (begin, mark) in enumerate(cuts):
             last = i + 1 == len(cuts)
@@ -87,7 +95,8 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     spaced_out = len(words) * 3 > sum(map(len, words))
     start = 0
     readable_from = 0
-    for boundary in _BOUNDARY.finditer(text):
+    boundaries = _BOUNDARY if _OTHER_BOUNDARY.search(text) else _PLAIN_BOUNDARY
+    for boundary in boundaries.finditer(text):
         blank = text[boundary.start()] == " "
         # A blank or an emoji ends a clause only where one can have been said.
         shortest = 2 if blank else 0 if boundary[0] else 4
@@ -109,10 +118,6 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
     cuts: list[tuple[int, Mark | None]] = [(start, None)]
     words: set[int] | None = None
     for found in _CANDIDATE.finditer(text, start, end):
-        if words is None:
-            words = _word_edges(text, start, end)
-        if not {found.start(), found.end()} <= words:
-            continue
         begin, held = cuts[-1]
         entry = _BY_WORD.get(found[0])
         if entry is None:
@@ -122,6 +127,11 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
             entry = _BEHIND_CONCESSION[found[0]]
         before = text[max(begin, found.start() - _CONTEXT) : found.start()]
         if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
+            continue
+        edges = found.span()
+        if words is None and not all(_parts_words(text, edge, start, end) for edge in edges):
+            words = _word_edges(text, start, end)
+        if words is not None and not words.issuperset(edges):
             continue
         mark = Mark(found.start(), found.end(), entry.relation, entry.open, entry.upsets)
         if not _READABLE.search(text, begin, found.start()):
@@ -157,6 +167,28 @@ def _segmenter() -> jieba.Tokenizer:
     segmenter = jieba.Tokenizer()
     segmenter.initialize()
     return segmenter
+
+
+@cache
+def _longest_word() -> int:
+    return max(map(len, _segmenter().FREQ))
+
+
+def _parts_words(text: str, offset: int, start: int, end: int) -> bool:
+    """Whether no word of jieba's dictionary lies across `offset` in text[start:end].
+
+    Then every segmentation has an edge there, and finding the best one, which
+    costs more than all the rest of this file, can be left out.
+    """
+    if offset in (start, end):
+        return True
+    before, after = text[offset - 1], text[offset]
+    if before.isascii() and after.isascii():  # jieba joins letters and digits
+        return False
+    # The dictionary holds every beginning of its words too.
+    known = _segmenter().FREQ
+    first = max(start, offset - _longest_word())
+    return not any(text[i : offset + 1] in known for i in range(first, offset))
 
 
 def _word_edges(text: str, start: int, end: int) -> set[int]:

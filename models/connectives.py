@@ -224,7 +224,8 @@ ADDITION: tuple[Connective, ...] = (
 MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "仍")
 
 # 好是好，漂亮是漂亮: the first half of a turn.
-GRANTED = _p(r"([^，。！？；\s]{1,3})[是倒归]\1(?=[，。！？；\s但就可不只]|$)")
+GRANTING = "是倒归"
+GRANTED = _p(rf"([^，。！？；\s]{{1,3}})[{GRANTING}]\1(?=[，。！？；\s但就可不只]|$)")
 
 # A predicate ends like this; behind it 却 and 倒 start a clause of their own.
 PREDICATE_END = _p(

@@ -25,8 +25,9 @@ OUTPUTS = ("document", "leaning", "clauses", "relations")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowLogits:
-    """What the network says of one window: document (4,), leaning, clauses (C, 3), relations (C, 4).
+    """What the network says of one window.
 
+    document (4,), leaning, clauses (C, 3), relations (C, 4).
     relations: None from a model that was released before the head was.
     """
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from models.characters import CharacterEncoder
 from models.clauses import ClauseSpan, split_clauses
 from models.errors import TextError
 from models.text import NormalizedText, normalize, spell_out_emoji
@@ -40,6 +41,12 @@ class Row:
     def length(self) -> int:
         return len(self.token_ids)
 
+    @property
+    def clause_tokens(self) -> list[int]:
+        """How many tokens each of `clauses` has here."""
+        places = self.clause_ids.tolist()
+        return [places.count(place) for place in range(len(self.clauses))]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
@@ -64,6 +71,7 @@ class TextTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self._characters = CharacterEncoder.of(tokenizer)
         self.max_length = max_length
         self._open, self._close, self.pad_id, self._unknown = _special_ids(tokenizer)
 
@@ -79,30 +87,31 @@ class TextTokenizer:
         """
         normalized = normalize(text)
         spans = split_clauses(normalized.text)
-        encoding = self._tokenizer.encode(
-            spell_out_emoji(normalized.text), add_special_tokens=False
-        )
-        ids = encoding.ids
+        ids, starts = self._encode(spell_out_emoji(normalized.text))
         if not ids:  # the tokenizer has its own idea of what is no character
             raise TextError("the text holds nothing that can be read")
-        starts = [start for start, _ in encoding.offsets]
         edges = [bisect_left(starts, span.start) for span in spans]
         edges.append(len(ids))
         windows = pack_windows(edges, [span.closes for span in spans], self.max_length - 2)
         rows = tuple(self._row(ids, edges, window) for window in windows)
         return Prepared(normalized, tuple(spans), rows, ids.count(self._unknown))
 
-    def _row(self, ids: list[int], edges: list[int], window: "Window") -> Row:
-        length = window.stop - window.start + 2
-        token_ids = np.empty(length, np.int32)
-        token_ids[0], token_ids[-1] = self._open, self._close
-        token_ids[1:-1] = ids[window.start : window.stop]
-        clause_ids = np.full(length, NO_CLAUSE, np.int32)
+    def _encode(self, text: str) -> tuple[Sequence[int], Sequence[int]]:
+        """Token ids, and the offset at which each token starts."""
+        if self._characters is not None:
+            return self._characters.encode(text)
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoding.ids, [start for start, _ in encoding.offsets]
+
+    def _row(self, ids: Sequence[int], edges: Sequence[int], window: "Window") -> Row:
+        start, stop = window.start, window.stop
+        places = [NO_CLAUSE]
         for place, clause in enumerate(window.clauses):
-            begin = max(edges[clause], window.start) - window.start + 1
-            end = min(edges[clause + 1], window.stop) - window.start + 1
-            clause_ids[begin:end] = place
-        return Row(token_ids, clause_ids, window.clauses)
+            places += [place] * (min(edges[clause + 1], stop) - max(edges[clause], start))
+        places.append(NO_CLAUSE)
+        # From whole lists: an array's slices cost more than its making.
+        token_ids = np.array([self._open, *ids[start:stop], self._close], np.int32)
+        return Row(token_ids, np.array(places, np.int32), window.clauses)
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[int, int, int, int]:

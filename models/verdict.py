@@ -1,6 +1,7 @@
 """Logits of a text's windows → its label, polarity and clauses."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,20 @@ from numpy.typing import NDArray
 from models.clauses import ClauseSpan, Mark
 from models.engine import RowLogits
 from models.labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
-from models.tokenizer import Prepared
+from models.text import NormalizedText
+from models.tokenizer import Prepared, Row
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 # The order in which the contract writes scores.
-_SHOWN: tuple[Label, ...] = ("positive", "neutral", "negative", "mixed")
+_SHOWN: tuple[tuple[Label, int], ...] = tuple(
+    (label, LABELS.index(label)) for label in ("positive", "neutral", "negative", "mixed")
+)
+_CLAUSE_SHOWN: tuple[tuple[ClauseLabel, int], ...] = tuple(
+    (label, CLAUSE_LABELS.index(label)) for label in ("positive", "neutral", "negative")
+)
+# A clause of unreadable characters only has no tokens.
+_NOTHING_SAID = [float(label == "neutral") for label in CLAUSE_LABELS]
 _DIGITS = 6
 
 
@@ -86,15 +95,15 @@ def _clause_dict(clause: Clause) -> dict[str, Any]:
 
 def verdict(prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures) -> Result:
     """Put the windows of one text together; `outputs` in the order of `prepared.rows`."""
-    weights = np.array([row.length - 2 for row in prepared.rows], np.float64)
-    weights /= weights.sum()
-    document = weights @ softmax(np.stack([o.document for o in outputs]) / heat.document)
-    leaning = weights @ np.array([o.leaning for o in outputs], np.float64) / heat.leaning
-    scores = {label: float(document[LABELS.index(label)]) for label in _SHOWN}
+    lengths = [row.length - 2 for row in prepared.rows]
+    weights = [length / sum(lengths) for length in lengths]
+    document = _mean([softmax(o.document, heat.document) for o in outputs], weights)
+    leaning = sum(w * o.leaning for w, o in zip(weights, outputs, strict=True)) / heat.leaning
+    scores = {label: document[place] for label, place in _SHOWN}
     return Result(
         label=max(scores, key=scores.__getitem__),
         scores={label: round(score, _DIGITS) for label, score in scores.items()},
-        polarity=round(float(np.tanh(leaning / 2)), _DIGITS),  # 2 σ(z) - 1
+        polarity=round(math.tanh(leaning / 2), _DIGITS),  # 2 σ(z) - 1
         clauses=_clauses(
             prepared,
             clause_scores(prepared, outputs, heat.clause),
@@ -104,69 +113,113 @@ def verdict(prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures
     )
 
 
-def softmax(logits: NDArray[Any]) -> Floats:
-    """Probabilities over the last axis."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(-1, keepdims=True))
+# Plain floats from here on: for a handful of numbers an array costs more than its arithmetic.
 
 
-def clause_scores(prepared: Prepared, outputs: Sequence[RowLogits], temperature: float) -> Floats:
-    """Probabilities (clauses of the text, 3); a clause in several windows gets their mean."""
-    total = np.zeros((len(prepared.clauses), len(CLAUSE_LABELS)))
+def softmax(logits: Floats, temperature: float) -> list[float]:
+    """Probabilities of `logits` (labels,)."""
+    return _softmax((logits / np.float32(temperature)).tolist())
+
+
+def _softmax(logits: list[float]) -> list[float]:
+    highest = max(logits)
+    shares = [math.exp(logit - highest) for logit in logits]
+    total = sum(shares)
+    return [share / total for share in shares]
+
+
+def _mean(rows: Sequence[list[float]], weights: Sequence[float]) -> list[float]:
+    """The weighted mean, place by place; `weights` sum to 1."""
+    if len(rows) == 1:
+        return rows[0]
+    return [
+        sum(w * value for w, value in zip(weights, column, strict=True))
+        for column in zip(*rows, strict=True)
+    ]
+
+
+def clause_scores(
+    prepared: Prepared, outputs: Sequence[RowLogits], temperature: float
+) -> list[list[float]]:
+    """Probabilities of every clause's labels; a clause in several windows gets their mean."""
+    if len(prepared.rows) == 1:  # nearly always; the rest gives the same, for ten times the work
+        scores = [_NOTHING_SAID] * len(prepared.clauses)
+        for clause, tokens, said in _said(prepared.rows[0], outputs[0], temperature):
+            if tokens:
+                scores[clause] = _softmax(said)
+        return scores
+    found: list[list[list[float]]] = [[] for _ in prepared.clauses]
+    shares: list[list[int]] = [[] for _ in prepared.clauses]
     for row, output in zip(prepared.rows, outputs, strict=True):
-        share = np.bincount(row.clause_ids[row.clause_ids >= 0], minlength=len(row.clauses))
-        total[list(row.clauses)] += softmax(output.clauses / temperature) * share[:, None]
-    # A clause of unreadable characters only has no tokens: nothing is said in it.
-    empty = total.sum(-1) == 0
-    total[empty, CLAUSE_LABELS.index("neutral")] = 1.0
-    return np.asarray(total / total.sum(-1, keepdims=True))
+        for clause, tokens, said in _said(row, output, temperature):
+            if tokens:
+                found[clause].append(_softmax(said))
+                shares[clause].append(tokens)
+    return [
+        _mean(windows, [share / sum(tokens) for share in tokens]) if windows else _NOTHING_SAID
+        for windows, tokens in zip(found, shares, strict=True)
+    ]
 
 
-def relation_logits(prepared: Prepared, outputs: Sequence[RowLogits]) -> Floats | None:
+def _said(
+    row: Row, output: RowLogits, temperature: float
+) -> Iterable[tuple[int, int, list[float]]]:
+    """For each clause of the window its index, its tokens there, and its logits."""
+    logits = (output.clauses / np.float32(temperature)).tolist()
+    return zip(row.clauses, row.clause_tokens, logits, strict=True)
+
+
+def relation_logits(
+    prepared: Prepared, outputs: Sequence[RowLogits]
+) -> list[Sequence[float]] | None:
     """Relation logits (clauses of the text, 4), from the first window that reads a clause."""
-    logits = np.zeros((len(prepared.clauses), len(RELATIONS)))
+    logits: list[Sequence[float]] = [_NO_RELATION] * len(prepared.clauses)
     for row, output in zip(reversed(prepared.rows), reversed(outputs), strict=True):
         if output.relations is None:
             return None
-        logits[list(row.clauses)] = output.relations
+        for clause, said in zip(row.clauses, output.relations.tolist(), strict=True):
+            logits[clause] = said
     return logits
 
 
-def _clauses(prepared: Prepared, scores: Floats, relations: Floats | None) -> tuple[Clause, ...]:
-    labels = [CLAUSE_LABELS[i] for i in scores.argmax(-1)]
+def _clauses(
+    prepared: Prepared,
+    scores: Sequence[list[float]],
+    relations: Sequence[Sequence[float]] | None,
+) -> tuple[Clause, ...]:
+    labels = [CLAUSE_LABELS[row.index(max(row))] for row in scores]
     if relations is None:
         marks = resolve_marks(prepared.clauses, labels)
     else:
         marks = read_marks(prepared.clauses, relations)
     normalized = prepared.normalized
     original = normalized.original
+    offset = normalized.original_offset
     clauses = []
-    for i, span in enumerate(prepared.clauses):
-        start = normalized.original_offset(span.start) if i else 0
-        end = normalized.original_offset(span.end)
-        start, end = _strip(original, start, end)
-        mark = marks[i]
-        connective = None
-        if mark is not None:
-            begin = normalized.original_offset(mark.start)
-            # Up to the end of the last character, not to the start of the next visible one.
-            stop = normalized.original_offset(mark.end - 1) + 1
-            connective = Connective(original[begin:stop], begin, stop)
+    start = 0
+    for span, mark, label, row in zip(prepared.clauses, marks, labels, scores, strict=True):
+        end = offset(span.end)
+        begin, stop = _strip(original, start, end)
         clauses.append(
             Clause(
-                text=original[start:end],
-                start=start,
-                end=end,
-                label=labels[i],
-                scores={
-                    name: round(float(scores[i, CLAUSE_LABELS.index(name)]), _DIGITS)
-                    for name in ("positive", "neutral", "negative")
-                },
+                text=original[begin:stop],
+                start=begin,
+                end=stop,
+                label=label,
+                scores={name: round(row[place], _DIGITS) for name, place in _CLAUSE_SHOWN},
                 relation=mark.relation if mark else "none",
-                connective=connective,
+                connective=_connective(normalized, mark) if mark else None,
             )
         )
+        start = end
     return tuple(clauses)
+
+
+def _connective(normalized: NormalizedText, mark: Mark) -> Connective:
+    start = normalized.original_offset(mark.start)
+    # Up to the end of the last character, not to the start of the next visible one.
+    end = normalized.original_offset(mark.end - 1) + 1
+    return Connective(normalized.original[start:end], start, end)
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:
@@ -182,9 +235,12 @@ _SIGN: dict[ClauseLabel, int] = {"positive": 1, "neutral": 0, "negative": -1}
 
 
 _NONE = RELATIONS.index("none")
+_NO_RELATION = (0.0,) * len(RELATIONS)
 
 
-def read_marks(clauses: Sequence[ClauseSpan], relations: Floats) -> list[Mark | None]:
+def read_marks(
+    clauses: Sequence[ClauseSpan], relations: Sequence[Sequence[float]] | Floats
+) -> list[Mark | None]:
     """Keep a mark where the network reads the word as the rules do, not as a look-alike."""
     return [
         mark if mark and logits[RELATIONS.index(mark.relation)] > logits[_NONE] else None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import clauses
 from models.clauses import split_clauses
 from models.text import normalize
 
@@ -61,3 +62,25 @@ def test_a_long_text_of_anything_is_split_in_a_moment(unit):
     begin = time.perf_counter()
     split_clauses(text)
     assert time.perf_counter() - begin < 5
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"不但可是就却倒虽然好还有算以为结果过来去分钱了的吧，。 ", "but", "3a"]),
+        min_size=1,
+    )
+)
+def test_segmenting_only_where_it_matters_changes_nothing(parts):
+    text = "".join(parts)
+    quick = split_clauses(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clauses, "_parts_words", lambda *_: False)
+        assert split_clauses(text) == quick
+
+
+def test_a_text_without_rare_punctuation_is_split_alike_by_the_full_pattern():
+    for text in ("好，很好！！ 好", "好~\"，'差", "很好，，，\n。差", "好；差，>）好"):
+        plain = split_clauses(text)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clauses, "_PLAIN_BOUNDARY", clauses._BOUNDARY)
+            assert split_clauses(text) == plain
