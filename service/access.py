@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 import uuid
 from collections.abc import Container
 
@@ -10,13 +9,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ClientGone, InternalError, Problem
-from service.metrics import OTHER_ROUTE, Metrics
+from service.metrics import OTHER, Metrics
+from service.record import Record
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
-# In the scope of a stream: how long it lasts is its client's doing, and no latency.
-STREAMED = "danshi.streamed"
 # What comes from outside goes into logs and headers: bounded, and no spaces or line ends.
 _GOOD_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
@@ -44,62 +42,60 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin = time.perf_counter()
-        identity = request_id(scope)
+        record = Record(self._metrics, request_id(scope))
+        record.activate()
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = identity
+                MutableHeaders(scope=message)[REQUEST_ID] = record.id
             await send(message)
 
-        self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, send_with_id)
         except ClientGone as gone:
             status = gone.status
         except Exception as error:
-            problem = self._explain(error, identity)
+            problem = _explain(error, record)
             if not status:
                 await problem.response()(scope, receive, send_with_id)
         finally:
             # Cut off by the stop, before it could answer: as good as gone.
-            self._count(scope, status or ClientGone.status, identity, time.perf_counter() - begin)
+            self._end(scope, record, status or ClientGone.status)
 
-    def _explain(self, error: Exception, identity: str) -> Problem:
-        if isinstance(error, Problem):
-            problem = error
-        else:
-            logger.error(
-                "request %s failed", identity, exc_info=error, extra={"fields": {"id": identity}}
-            )
-            problem = InternalError()
-        self._metrics.rejected.labels(problem.label()).inc()
-        return problem
-
-    def _count(self, scope: Scope, status: int, identity: str, seconds: float) -> None:
-        route = scope["path"] if scope["path"] in self._routes else OTHER_ROUTE
-        self._metrics.in_flight.dec()
-        self._metrics.requests.labels(route, str(status)).inc()
-        if STREAMED not in scope:
-            self._metrics.request_duration.labels(route).observe(seconds)
+    def _end(self, scope: Scope, record: Record, status: int) -> None:
+        route = scope["path"] if scope["path"] in self._routes else OTHER
+        seconds = record.end(route, status)
         level = logging.DEBUG if route in self._quiet and status < 400 else logging.INFO
         if logger.isEnabledFor(level):
             fields = {
-                "id": identity,
+                "id": record.id,
                 "method": scope["method"],
                 "route": route,
-                "status": status,
+                "code": status,
                 "ms": round(seconds * 1000, 2),
+                **record.fields(),
             }
             logger.log(
                 level,
-                "%(method)s %(route)s %(status)s %(ms)s ms, %(id)s",
+                "%(method)s %(route)s %(code)s %(ms)s ms, %(id)s",
                 fields,
                 extra={"fields": fields},
             )
+
+
+def _explain(error: Exception, record: Record) -> Problem:
+    if isinstance(error, Problem):
+        problem = error
+    else:
+        logger.error(
+            "request %s failed", record.id, exc_info=error, extra={"fields": {"id": record.id}}
+        )
+        problem = InternalError()
+    record.refused(problem)
+    return problem
 
 
 def request_id(scope: Scope) -> str:

@@ -1,6 +1,7 @@
 """The application: routes by the contract, and what they share."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -28,7 +29,10 @@ from service.errors import (
 from service.lines import LineStream
 from service.metrics import Metrics
 from service.pipeline import Pipeline
+from service.record import current
 from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 CLASSIFY = "/v1/classify"
 QUIET = {"/health/live", "/health/ready", "/metrics"}
@@ -63,9 +67,9 @@ class Service:
         self.classifier = classifier
         manifest, engine = classifier.manifest, classifier.engine
         self.model_name = {"name": manifest.name, "version": manifest.version}
-        self.metrics.model_info.labels(
-            manifest.name, manifest.version, engine.name, engine.precision
-        ).set(1)
+        self.metrics.serve(manifest, engine)
+        if not manifest.reference:
+            logger.warning("the model's manifest has no reference: its drift cannot be seen")
 
     def start(self) -> None:
         """Begin to serve; load first if that was not done."""
@@ -155,6 +159,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         )
         asked = parse_request(body, max_texts=settings.max_texts)
         single = "text" in asked.model_fields_set
+        current(service.metrics).form = "text" if single else "texts"
         results = await pipeline.classify(
             [asked.text] if single else asked.texts,
             field="text" if single else "texts",

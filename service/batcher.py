@@ -26,6 +26,7 @@ from service.errors import (
     WorkerDead,
 )
 from service.metrics import Metrics
+from service.record import count_batch, current
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ class Batcher:
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._work, name="danshi-engine", daemon=True)
         self._thread.start()
-        metrics.watch_queue(lambda: len(self._circle), lambda: self._circle.tokens)
+        metrics.watch_queue(
+            lambda: len(self._circle), lambda: self._circle.tokens, max_queue_tokens
+        )
 
     def check_alive(self) -> None:
         """Raise WorkerDead if the worker has died, or will not come back from the engine."""
@@ -110,8 +113,10 @@ class Batcher:
             # Whatever ended this: nothing of it runs any more.
             with self._changed:
                 self._circle.remove(job)
-        self._metrics.stage("queue", job.started - job.submitted)
-        self._metrics.stage("inference", job.finished - job.started)
+            # Also of who waited in vain: else a full queue would look short.
+            record = current(self._metrics)
+            record.stage("queue", job.submitted, job.started or time.perf_counter())
+        record.stage("inference", job.started, job.finished)
         return outputs
 
     def close(self) -> None:
@@ -178,10 +183,9 @@ class Batcher:
         finally:
             end = time.perf_counter()
             self._busy_since = None
+            count_batch(self._metrics, rows, end - begin)
         tokens = len(rows) * max(row.length for row in rows)
         self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
-        self._metrics.batch_size.observe(len(rows))
-        self._metrics.batch_tokens.observe(tokens)
         for (job, index), output in zip(batch, outputs, strict=True):
             job.outputs[index] = output
         done = [job for job in self._running if len(job.outputs) == len(job.rows)]

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models import Result
-from service.access import STREAMED
 from service.body import JSON_LINES, json_type, parse_json
 from service.errors import (
     BodyTimeout,
@@ -28,6 +27,7 @@ from service.errors import (
     Stopping,
 )
 from service.pipeline import Pipeline
+from service.record import current
 
 # What is grouped is computed and answered together: enough to fill batches, soon enough to flow.
 _LINES_A_GROUP = 64
@@ -79,7 +79,7 @@ class LineStream(Response):
             InvalidRequest: there is no line.
             ClientGone: nobody reads the answers.
         """
-        scope[STREAMED] = True
+        current(self._pipeline.metrics).form = "lines"
         groups: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_GROUPS_UNDER_WAY)
         reader = asyncio.create_task(self._read(groups))
         started = False
@@ -164,6 +164,10 @@ class LineStream(Response):
         """The answers to `lines`, a line each."""
         texts = [self._parse(line) for line in lines]
         sound = [text for text in texts if not isinstance(text, Problem)]
+        record = current(self._pipeline.metrics)
+        for text in texts:
+            if isinstance(text, Problem):
+                record.said(text)
         results = iter(await self._results(sound) if sound else ())
         said = (text if isinstance(text, Problem) else next(results) for text in texts)
         return b"".join(to_json(self._answer(result)) + b"\n" for result in said)
@@ -179,13 +183,21 @@ class LineStream(Response):
             except QueueFull as full:
                 # A stream can wait, and its client with it.
                 if asyncio.get_running_loop().time() + pause > deadline:
-                    return [full] * len(texts)
+                    return self._all(full, len(texts))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             except Problem as problem:
-                return [problem] * len(texts)
+                return self._all(problem, len(texts))
+
+    def _all(self, problem: Problem, count: int) -> list[Problem]:
+        """`problem` for each of so many lines; counted here, since `Pipeline` did not."""
+        record = current(self._pipeline.metrics)
+        for _ in range(count):
+            record.said(problem)
+        return [problem] * count
 
     async def _refuse(self, problem: Problem) -> bytes:
+        current(self._pipeline.metrics).refused(problem)
         return to_json(self._answer(problem)) + b"\n"
 
     def _parse(self, line: bytes) -> object:

@@ -18,6 +18,7 @@ from service.errors import (
     Problem,
 )
 from service.metrics import Metrics
+from service.record import Record, current
 from service.settings import Settings
 
 # Up to so many characters the work takes less time than a thread's wake-up costs the others.
@@ -46,7 +47,7 @@ class Pipeline:
     def __init__(self, model: ServedModel, settings: Settings, metrics: Metrics) -> None:
         self._model = model
         self._settings = settings
-        self._metrics = metrics
+        self.metrics = metrics
         self._batcher = Batcher(
             model,
             metrics,
@@ -81,15 +82,16 @@ class Pipeline:
             Problem: the request as a whole cannot be answered.
             ClientGone: nobody waits for the answer any more.
         """
+        record = current(self.metrics)
         small = sum(len(t) for t in texts if isinstance(t, str)) <= _INLINE_CHARACTERS
 
         begin = time.perf_counter()
         prepared = (
-            self._prepare(texts, field)
+            self._prepare(texts, field, record)
             if small
-            else await asyncio.to_thread(self._prepare, texts, field)
+            else await asyncio.to_thread(self._prepare, texts, field, record)
         )
-        self._metrics.stage("tokenize", time.perf_counter() - begin)
+        record.stage("tokenize", begin, time.perf_counter())
 
         rows = [row for item in prepared if isinstance(item, Prepared) for row in item.rows]
         seconds = deadline - asyncio.get_running_loop().time()
@@ -99,24 +101,26 @@ class Pipeline:
 
         begin = time.perf_counter()
         results = (
-            self._finish(prepared, outputs)
+            self._finish(prepared, outputs, record)
             if small
-            else await asyncio.to_thread(self._finish, prepared, outputs)
+            else await asyncio.to_thread(self._finish, prepared, outputs, record)
         )
-        self._metrics.stage("finish", time.perf_counter() - begin)
-        for result in results:
-            if isinstance(result, Result):
-                self._metrics.predictions.labels(result.label).inc()
+        record.stage("finish", begin, time.perf_counter())
         return results
 
-    def _prepare(self, texts: Sequence[object], field: str) -> list[Prepared | Problem]:
+    def _prepare(
+        self, texts: Sequence[object], field: str, record: Record
+    ) -> list[Prepared | Problem]:
         limit = self._settings.max_queue_tokens
         prepared = list[Prepared | Problem]()
         tokens = 0
         for text in texts:
             item = self._prepare_one(text, field)
             prepared.append(item)
-            if isinstance(item, Prepared) and (tokens := tokens + item.token_count) > limit:
+            if not isinstance(item, Prepared):
+                continue
+            record.read(item)
+            if (tokens := tokens + item.token_count) > limit:
                 # More than the queue can ever hold: it would be refused for good.
                 detail = f"must not be more than {limit} tokens in all"
                 raise InvalidRequest(
@@ -143,7 +147,10 @@ class Pipeline:
             return InvalidText(f"{sentence[:1].upper()}{sentence[1:]}.", errors=[error])
 
     def _finish(
-        self, prepared: Sequence[Prepared | Problem], outputs: Sequence[RowLogits]
+        self,
+        prepared: Sequence[Prepared | Problem],
+        outputs: Sequence[RowLogits],
+        record: Record,
     ) -> list[Result | Problem]:
         results = list[Result | Problem]()
         first = 0
@@ -154,4 +161,5 @@ class Pipeline:
                 results.append(self._model.finish(item, rows))
             else:
                 results.append(item)
+            record.said(results[-1])
         return results

@@ -142,7 +142,7 @@ def test_logs_can_be_json() -> None:
         lines = [json.loads(line) for line in process.log().splitlines()]
         (access,) = [line for line in lines if line["logger"] == "service.access"]
         assert access["id"] == "a1"
-        assert (access["route"], access["status"]) == ("/v1/classify", 200)
+        assert (access["route"], access["code"]) == ("/v1/classify", 200)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", access["time"])
     finally:
         process.close()
