@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import ClientGone, InternalError, Problem
 from service.metrics import OTHER, Metrics
 from service.record import Record
+from service.tracing import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -23,19 +24,27 @@ class Access:
     """ASGI middleware. A request is counted here and nowhere else, however it ends."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, routes: Container[str], quiet: Container[str]
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        routes: Container[str],
+        quiet: Container[str],
+        traces: Traces | None = None,
     ) -> None:
         """Wrap `app`.
 
         Args:
             routes: the paths that are label values; every other one is `other`,
                 or each scan for weaknesses would add series.
-            quiet: paths asked by machines every few seconds; logged as debug.
+            quiet: paths asked by machines every few seconds; logged as debug, in no trace.
+            traces: where each request is told, if anywhere.
         """
         self._app = app
         self._metrics = metrics
         self._routes = routes
         self._quiet = quiet
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -68,6 +77,8 @@ class Access:
     def _end(self, scope: Scope, record: Record, status: int) -> None:
         route = scope["path"] if scope["path"] in self._routes else OTHER
         seconds = record.end(route, status)
+        if self._traces is not None and route not in self._quiet:
+            self._traces.tell(record, scope, route, status)
         level = logging.DEBUG if route in self._quiet and status < 400 else logging.INFO
         if logger.isEnabledFor(level):
             fields = {

@@ -31,6 +31,7 @@ from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.record import current
 from service.settings import Settings
+from service.tracing import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Service:
         self.classifier: Classifier | None = None
         self.model_name: dict[str, str] = {}
         self.pipeline: Pipeline | None = None
+        endpoint = settings.trace_endpoint
+        self.traces = Traces(endpoint, distribution_version()) if endpoint else None
         self.stopping = False
 
     def load(self) -> None:
@@ -83,6 +86,8 @@ class Service:
         self.stopping = True
         if self.pipeline is not None:
             self.pipeline.close()
+        if self.traces is not None:
+            self.traces.close()
 
     def ready(self) -> Pipeline:
         """The pipeline, if it can classify; else raises the reason why not."""
@@ -118,7 +123,9 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.complete_openapi(app)
     routes = {path for route in app.routes if (path := getattr(route, "path", None))}
     service.metrics.create_routes(sorted(routes), CLASSIFY)
-    app.add_middleware(Access, metrics=service.metrics, routes=routes, quiet=QUIET)
+    app.add_middleware(
+        Access, metrics=service.metrics, routes=routes, quiet=QUIET, traces=service.traces
+    )
     return app
 
 

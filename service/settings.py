@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
         "info", description="Least severe messages to log."
     )
     log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
+    trace_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Where OpenTelemetry traces go, http://HOST:4318/v1/traces; empty: nowhere.",
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -77,6 +83,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "DANSHI_SHUTDOWN_GRACE_SECONDS must not be below DANSHI_DEADLINE_SECONDS: "
                 f"at least {self.deadline_seconds:g}, not {self.shutdown_grace_seconds:g}."
+            )
+        if self.trace_endpoint and not _is_installed("opentelemetry-exporter-otlp-proto-http"):
+            raise ValueError(
+                "DANSHI_TRACE_ENDPOINT needs OpenTelemetry, which is not here: "
+                "pip install 'danshi[trace]'."
             )
         return self
 
@@ -115,6 +126,14 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> Iterator[s
             yield f"{name} is not a setting and changes nothing{hint}"
 
 
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def _sentence(problem: Mapping[str, Any]) -> str:
     if not problem["loc"]:  # from _fit_together, already a sentence
         return str(problem["ctx"]["error"])
@@ -131,6 +150,8 @@ def _requirement(name: str) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     kind = {"integer": "a whole number", "number": "a number"}.get(schema["type"])
+    if "pattern" in schema:
+        return "an address that begins with http:// or https://"
     if kind is None:
         return "a path" if schema.get("format") == "path" else "a text that is not empty"
     least = f"above {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else None

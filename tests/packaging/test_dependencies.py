@@ -70,7 +70,7 @@ def outside(root: Path, folder: str) -> dict[str, Path]:
         ("service/ops", ("dev",)),
         ("models", ()),
         ("training", ("train",)),
-        ("tests", ("train", "dev")),
+        ("tests", ("train", "trace", "dev")),
     ],
 )
 def test_what_is_imported_is_declared(

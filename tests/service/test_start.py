@@ -133,16 +133,30 @@ def test_an_idle_service_stops_at_once() -> None:
         process.close()
 
 
-def test_logs_can_be_json() -> None:
+def test_logs_can_be_json_and_say_all_of_a_request_but_its_text() -> None:
     process = Process("--log-format", "json")
     try:
         with process.client() as client:
-            client.post("/v1/classify", json={"text": EXAMPLE}, headers={"X-Request-ID": "a1"})
+            given = {"X-Request-ID": "a1"}
+            one = client.post("/v1/classify", json={"text": EXAMPLE}, headers=given)
+            many = client.post("/v1/classify", json={"texts": [EXAMPLE, EXAMPLE, ""]})
+            client.post("/v1/classify", json={"text": ""})
         assert process.stop() == 0
         lines = [json.loads(line) for line in process.log().splitlines()]
-        (access,) = [line for line in lines if line["logger"] == "service.access"]
-        assert access["id"] == "a1"
-        assert (access["route"], access["code"]) == ("/v1/classify", 200)
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", access["time"])
+        first, second, third = (line for line in lines if line["logger"] == "service.access")
+        assert first["id"] == "a1"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+        assert (first["method"], first["route"], first["code"]) == ("POST", "/v1/classify", 200)
+        assert (first["form"], first["label"]) == ("text", one.json()["label"])
+        assert (first["chars"], first["windows"]) == (len(EXAMPLE), 1)
+        assert first["tokens"] > 2
+        assert list(first["stages"]) == ["tokenize", "queue", "inference", "finish"]
+        assert 0 < sum(first["stages"].values()) <= first["ms"]
+        assert second["id"] == many.headers["X-Request-ID"]
+        assert (second["form"], second["texts"]) == ("texts", 3)
+        assert second["labels"] == {one.json()["label"]: 2, "error": 1}
+        assert second["chars"] == 2 * len(EXAMPLE)
+        assert (third["code"], third["reason"]) == (422, "invalid_text")
+        assert EXAMPLE not in process.log()
     finally:
         process.close()
