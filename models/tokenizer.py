@@ -183,9 +183,11 @@ class Batch:
         }
 
 
-def collate(rows: Sequence[Row], pad_id: int) -> Batch:
-    """Pad `rows` to the longest of them."""
-    shape = len(rows), max(row.length for row in rows)
+def collate(
+    rows: Sequence[Row], pad_id: int, *, length: int | None = None, slots: int | None = None
+) -> Batch:
+    """Pad `rows` to the longest of them, or to `length` tokens and `slots` clauses."""
+    shape = len(rows), length or max(row.length for row in rows)
     input_ids = np.full(shape, pad_id, np.int64)
     attention_mask = np.zeros(shape, np.int64)
     clause_ids = np.full(shape, NO_CLAUSE, np.int64)
@@ -193,5 +195,5 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
         input_ids[i, : row.length] = row.token_ids
         attention_mask[i, : row.length] = 1
         clause_ids[i, : row.length] = row.clause_ids
-    slots = np.arange(max(len(row.clauses) for row in rows), dtype=np.int64)
-    return Batch(input_ids, attention_mask, clause_ids, slots)
+    most = slots or max(len(row.clauses) for row in rows)
+    return Batch(input_ids, attention_mask, clause_ids, np.arange(most, dtype=np.int64))

@@ -59,7 +59,10 @@ class Service:
         Raises:
             ArtifactError: it is damaged, or does not compute what was released.
         """
-        classifier = Classifier.load(self.settings.model_dir, threads=self.settings.threads)
+        settings = self.settings
+        classifier = Classifier.load(
+            settings.model_dir, engine=settings.engine, threads=settings.threads
+        )
         classifier.check_golden()
         # The first text with a connective makes jieba read its dictionary: now, not then.
         classifier.classify(schemas.EXAMPLE_TEXT)

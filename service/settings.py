@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     model_dir: Path = Field(RELEASED_MODEL, description="Folder of the model to serve.")
+    engine: Literal[
+        "auto", "onnxruntime-int8", "onnxruntime-fp32", "openvino-bf16", "openvino-fp32"
+    ] = Field("auto", description="Runtime and precision; auto takes the processor's fastest.")
     threads: int = Field(
         0, ge=0, le=1024, description="Threads of the engine; 0 takes as many as the CPU quota."
     )

@@ -21,7 +21,6 @@ from models.artifact import (
     CONFIG,
     GOLDEN,
     MODEL_CARD,
-    NETWORK,
     TOKENIZER,
     WEIGHTS,
     Manifest,
@@ -29,6 +28,7 @@ from models.artifact import (
     sha256,
     write_manifest,
 )
+from models.engine import EngineName, choose
 from models.network import DanshiNetwork
 from models.tokenizer import TextTokenizer
 from training.calibrate import fit_temperatures
@@ -66,8 +66,8 @@ def make_candidate(
     """Write the model folder `folder` from a trained network; returns its scores.
 
     Raises:
-        TrainingError: the export differs from torch, or int8 loses over half a
-            point of the sets' mean against fp32.
+        TrainingError: the export differs from torch, or int8 loses over `INT8_GATE` of the
+            sets' mean against the float network.
     """
     about = json.loads((network_folder / "training.json").read_text(encoding="utf-8"))
     # Built aside: a model that fails a gate is never a candidate, and a good one is not lost.
@@ -76,21 +76,17 @@ def make_candidate(
     building.mkdir(parents=True)
     shutil.copyfile(network_folder / TOKENIZER, building / TOKENIZER)
     tokenizer = TextTokenizer.load(building / TOKENIZER, about["max_length"])
-    network = DanshiNetwork.from_pretrained(network_folder)
-    _write_weights(network, building)
+    # The half-precision weights are what is served: what is exported is rounded as they are.
+    network = DanshiNetwork.from_pretrained(network_folder).half().float()
+    write_weights(network, building)
     probes = [example.text for part in dev.values() for example in list(part)[:8]]
     texts = (*GOLDEN_TEXTS, *probes, GOLDEN_TEXTS[1] * about["max_length"])
-    exported = export_network(network, tokenizer, texts, building / "export")
+    export_network(network, tokenizer, texts, building, quantise=precision == "int8")
 
     manifest = replace(_manifest(about, recipe, version), precision=precision)
     if precision == "int8":
-        full = _assemble(building, exported.full, replace(manifest, precision="fp32"))
-        scores, _ = evaluate(full, dev)
-        quantised = _assemble(building, exported.quantised, manifest)
-        compare_precision(scores, evaluate(quantised, dev)[0])
-    else:
-        _assemble(building, exported.full, manifest)
-    shutil.rmtree(building / "export")
+        write_manifest(building, manifest)
+        manifest = replace(manifest, precisions=compare_precision(building, dev))
     scores = finish_candidate(building, manifest, dev)
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
@@ -100,10 +96,11 @@ def make_candidate(
 def finish_candidate(
     folder: Path, manifest: Manifest, dev: Mapping[str, Sequence[Example]]
 ) -> dict[str, Any]:
-    """Calibrate the model in `folder` as served, evaluate it, write golden texts and report."""
+    """Calibrate the model in `folder` as served here, evaluate it, write golden texts, report."""
     write_manifest(folder, manifest)
-    heat = fit_temperatures(Classifier.load(folder), dev)
-    manifest = replace(manifest, temperatures=asdict(heat))
+    classifier = Classifier.load(folder)
+    heat = fit_temperatures(classifier, dev)
+    manifest = replace(manifest, temperatures=asdict(heat), measured_with=classifier.engine_name)
     write_manifest(folder, manifest)
     classifier = Classifier.load(folder)
     scores, said = evaluate(classifier, dev)
@@ -116,33 +113,31 @@ def finish_candidate(
     return scores
 
 
-def compare_precision(full: Mapping[str, Any], quantised: Mapping[str, Any]) -> None:
-    """Print fp32 beside int8, and stop if int8 lost too much.
+def compare_precision(folder: Path, dev: Mapping[str, Sequence[Example]]) -> dict[str, float]:
+    """Print the float network beside int8, and stop if int8 lost too much; means by engine.
 
     Raises:
         TrainingError: the mean of the sets' main figures fell by over `INT8_GATE`.
     """
+    exact: EngineName = choose(folder, "fp32")
+    full, _ = evaluate(Classifier.load(folder, engine=exact), dev)
+    quantised, _ = evaluate(Classifier.load(folder, engine="onnxruntime-int8"), dev)
+    log.info("%-22s %18s  onnxruntime-int8", "", exact)
     for name, figures in full["sets"].items():
         before, after = main_figure(figures), main_figure(quantised["sets"][name])
-        log.info(
-            "%-22s fp32 %.4f  int8 %.4f  %+.2f points", name, before, after, 100 * (after - before)
-        )
+        points = 100 * (after - before)
+        log.info("%-22s %18.4f %17.4f  %+.2f points", name, before, after, points)
     lost = full["mean"] - quantised["mean"]
     if lost > INT8_GATE:
         raise TrainingError(
-            f"int8 loses {100 * lost:.2f} points of the dev mean against fp32, allowed are "
+            f"int8 loses {100 * lost:.2f} points of the dev mean against {exact}, allowed are "
             f"{100 * INT8_GATE:.1f}; export with --precision fp32"
         )
+    return {exact: _rounded(full["mean"]), "onnxruntime-int8": _rounded(quantised["mean"])}
 
 
-def _assemble(folder: Path, network: Path, manifest: Manifest) -> Classifier:
-    shutil.copyfile(network, folder / NETWORK)
-    write_manifest(folder, manifest)
-    return Classifier.load(folder)
-
-
-def _write_weights(network: DanshiNetwork, folder: Path) -> None:
-    """Half precision: small enough to release, exact enough to start from."""
+def write_weights(network: DanshiNetwork, folder: Path) -> None:
+    """Half precision: small enough to release, exact enough to serve and to start from."""
     state = {k: v.to(torch.float16).contiguous() for k, v in network.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     # safetensors writes for the owner alone; a mounted model is read by another user.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -180,6 +180,10 @@ def evaluate(
     recipe: RecipeFile = None,
     data_folder: DataFolder = None,
     report: Annotated[Path, typer.Option(help="Folder for the report.")] = RUNS / "report",
+    engine: Annotated[
+        Literal["auto", "onnxruntime-int8", "onnxruntime-fp32", "openvino-bf16", "openvino-fp32"],
+        typer.Option(help="Runtime and precision to measure; auto is what serves here."),
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
@@ -198,9 +202,10 @@ def evaluate(
     _log(quiet=as_json)
     columns = Columns.parse(text_column, label_column, label_map or ())
     chosen = Recipe(sources=_sources(data, data, columns)) if data else _recipe(recipe, data_folder)
-    classifier = Classifier.load(model or released_folder())
+    classifier = Classifier.load(model or released_folder(), engine=engine)
     scores, said = measure(classifier, read_dev(chosen))
-    written = write_report(report, classifier.manifest, scores, said)
+    measured = replace(classifier.manifest, measured_with=classifier.engine_name)
+    written = write_report(report, measured, scores, said)
     typer.echo(json.dumps(scores, ensure_ascii=False, indent=1) if as_json else tables(scores))
     if not as_json:
         typer.echo(f"report: {written}")

@@ -1,9 +1,11 @@
-"""Export a trained network for serving: ONNX, fused, int8, with a parity gate against torch."""
+"""Export a trained network for serving: int8 and float ONNX, with a parity gate against torch.
+
+The float network is a small graph over the tensors of the weights file; see link_weights.py.
+"""
 
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,13 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.optimizer import optimize_model
 
-from models.engine import OUTPUTS, OnnxEngine, RowLogits, split_rows
+from models.artifact import WEIGHTS
+from models.engine import FLOAT_NETWORK, NETWORK, OUTPUTS, RowLogits, split_rows
+from models.engine_onnxruntime import OnnxEngine
 from models.network import DanshiNetwork
 from models.tokenizer import Row, TextTokenizer, collate
 from training.errors import TrainingError
+from training.link_weights import link_weights
 
 log = logging.getLogger(__name__)
 
@@ -23,51 +28,43 @@ OPSET = 18
 PARITY_TOLERANCE = 2e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """The network as files, before one of them is chosen to serve."""
-
-    full: Path
-    quantised: Path
-
-
 def export_network(
-    network: DanshiNetwork, tokenizer: TextTokenizer, texts: Sequence[str], folder: Path
-) -> Exported:
-    """Write `network` to `folder` as fp32 and as int8 ONNX.
+    network: DanshiNetwork,
+    tokenizer: TextTokenizer,
+    texts: Sequence[str],
+    folder: Path,
+    *,
+    quantise: bool = True,
+) -> None:
+    """Write `network`, whose weights lie in `folder` already, as float and as int8 ONNX.
 
-    The fp32 file must agree with torch on `texts`: largest difference of any
-    logit at most `PARITY_TOLERANCE`.
+    Both float graphs, the one that is served and the one that is quantised, must agree with
+    torch on `texts`: largest difference of any logit at most `PARITY_TOLERANCE`.
 
     Raises:
         TrainingError: the export does not agree with torch.
     """
     network = network.float().eval()
-    folder.mkdir(parents=True, exist_ok=True)
     rows = [row for text in texts for row in tokenizer.prepare(text).rows]
-    plain, fused = folder / "plain.onnx", folder / "network.fp32.onnx"
+    plain, fused = folder / "plain.onnx", folder / "fused.onnx"
     _to_onnx(network, rows[:2], tokenizer.pad_id, plain)
-    _fuse(network, plain, fused)
-    plain.unlink()
-    difference = _parity(network, fused, rows, tokenizer.pad_id)
-    log.info("largest difference to torch over %d windows: %.1e", len(rows), difference)
-    if not difference <= PARITY_TOLERANCE:
-        raise TrainingError(
-            f"the exported network differs from torch by {difference:.1e} in a logit, "
-            f"allowed is {PARITY_TOLERANCE:.0e}"
+    link_weights(plain, folder / WEIGHTS, folder / FLOAT_NETWORK)
+    _check_parity(network, folder / FLOAT_NETWORK, rows, tokenizer.pad_id)
+    if quantise:
+        _fuse(network, plain, fused)
+        _check_parity(network, fused, rows, tokenizer.pad_id)
+        # Embeddings, matrix products and attention; one scale a channel keeps the accuracy.
+        quantize_dynamic(
+            fused,
+            folder / NETWORK,
+            op_types_to_quantize=["MatMul", "Attention", "Gather", "EmbedLayerNormalization"],
+            per_channel=True,
+            reduce_range=False,
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    quantised = folder / "network.int8.onnx"
-    # Embeddings, matrix products and attention; one scale a channel keeps the accuracy.
-    quantize_dynamic(
-        fused,
-        quantised,
-        op_types_to_quantize=["MatMul", "Attention", "Gather", "EmbedLayerNormalization"],
-        per_channel=True,
-        reduce_range=False,
-        weight_type=QuantType.QInt8,
-        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
-    return Exported(fused, quantised)
+        fused.unlink()
+    plain.unlink()
 
 
 def _to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Path) -> None:
@@ -114,8 +111,8 @@ def _fuse(network: DanshiNetwork, source: Path, target: Path) -> None:
     model.save_model_to_file(str(target))
 
 
-def _parity(network: DanshiNetwork, file: Path, rows: Sequence[Row], pad_id: int) -> float:
-    """Largest difference of any logit between torch and the exported file."""
+def _check_parity(network: DanshiNetwork, file: Path, rows: Sequence[Row], pad_id: int) -> None:
+    """Stop if any logit of the exported file differs too much from torch's."""
     engine = OnnxEngine(file, precision="fp32", pad_id=pad_id)
     worst = 0.0
     for start in range(0, len(rows), 16):
@@ -124,7 +121,12 @@ def _parity(network: DanshiNetwork, file: Path, rows: Sequence[Row], pad_id: int
             for name in OUTPUTS:
                 difference = np.abs(np.subtract(getattr(ours, name), getattr(theirs, name)))
                 worst = max(worst, float(difference.max()))
-    return worst
+    log.info("%s: largest difference to torch over %d windows: %.1e", file.name, len(rows), worst)
+    if not worst <= PARITY_TOLERANCE:
+        raise TrainingError(
+            f"the exported network {file.name} differs from torch by {worst:.1e} in a logit, "
+            f"allowed is {PARITY_TOLERANCE:.0e}"
+        )
 
 
 def torch_logits(network: DanshiNetwork, rows: Sequence[Row], pad_id: int) -> list[RowLogits]:

@@ -36,7 +36,7 @@ def write_report(
     lines = [
         f"# {manifest.name} {manifest.version}: evaluation",
         "",
-        f"Measured on held-out texts through the exported model ({manifest.precision}).",
+        f"Measured on held-out texts through the exported model ({manifest.measured_with}).",
         "",
         tables(scores),
         "",
@@ -195,8 +195,8 @@ wins, and the polarity of each clause as it is meant in the whole text.
 - Encoder: {manifest.encoder["name"]} ({manifest.encoder["source"]})
 - Licence: {manifest.licence}. To retrain from a permissively licensed encoder:
   `danshi train --encoder hfl/rbt3` (or another hub id or folder).
-- Served as {manifest.precision} ONNX; windows of {manifest.max_length} tokens, long texts are read
-  to their end.
+- Served in bfloat16 or full precision from the weights file{_int8(manifest)}; windows of
+  {manifest.max_length} tokens, long texts are read to their end.
 
 ## Training data
 Public research data, of which most states no licence, and sentences written for this project:
@@ -204,7 +204,8 @@ Public research data, of which most states no licence, and sentences written for
 {data}
 
 ## Scores
-On held-out texts, through the exported model. Repeat with `danshi evaluate`.
+On held-out texts, through the exported model, with the engine {manifest.measured_with}. Repeat with
+`danshi evaluate`.
 
 {tables(scores)}
 
@@ -216,3 +217,7 @@ On held-out texts, through the exported model. Repeat with `danshi evaluate`.
 - Written Cantonese and traditional characters are read, with less training data behind them.
 - Scores are calibrated on the sets above; on other kinds of text they may be too sure.
 """
+
+
+def _int8(manifest: Manifest) -> str:
+    return ", or in 8-bit integers" if manifest.precision == "int8" else ""

@@ -68,7 +68,7 @@ def outside(root: Path, folder: str) -> dict[str, Path]:
     [
         ("service", ("parquet", "trace")),
         ("service/ops", ("dev",)),
-        ("models", ()),
+        ("models", ("openvino",)),
         ("training", ("train",)),
         ("tests", ("train", "trace", "dev")),
     ],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from models.processor import cpu_features
+
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -28,10 +30,15 @@ def make(*args: str, at: Path) -> subprocess.CompletedProcess[str]:
 
 def test_serving_installs_no_torch(checkout: Path) -> None:
     plan = make("--dry-run", "serve", at=checkout).stdout
-    assert "--editable ." in plan
+    assert "--editable '." in plan
     assert "danshi serve --port 8000" in plan
     assert "torch" not in plan
     assert "[train]" not in plan
+
+
+def test_openvino_is_installed_where_the_processor_gains_from_it(checkout: Path) -> None:
+    plan = make("--dry-run", "serve", at=checkout).stdout
+    assert ("[openvino]" in plan) == ("amx_bf16" in cpu_features())
 
 
 def test_the_port_is_an_argument(checkout: Path) -> None:
