@@ -75,7 +75,9 @@ class Access:
             self._end(scope, record, status or ClientGone.status)
 
     def _end(self, scope: Scope, record: Record, status: int) -> None:
-        route = scope["path"] if scope["path"] in self._routes else OTHER
+        # The route's own path, as written: one series for all files of the page.
+        path = getattr(scope.get("route"), "path", None)
+        route = str(path) if path in self._routes else OTHER
         seconds = record.end(route, status)
         if self._traces is not None and route not in self._quiet:
             self._traces.tell(record, scope, route, status)

@@ -28,6 +28,7 @@ from service.errors import (
 )
 from service.lines import LineStream
 from service.metrics import Metrics
+from service.page import add_page
 from service.pipeline import Pipeline
 from service.record import current
 from service.settings import Settings
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
+    add_page(app)
     openapi.complete_openapi(app)
     routes = {path for route in app.routes if (path := getattr(route, "path", None))}
     service.metrics.create_routes(sorted(routes), CLASSIFY)
