@@ -32,7 +32,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint con
 LISTS := pyproject.toml constraints.txt
 
 # What the tests run besides Python, and the Debian package that has it.
-PROGRAMS := prometheus=prometheus promtool=prometheus
+PROGRAMS := prometheus=prometheus promtool=prometheus \
+	chromium=chromium chromium=fonts-noto-cjk
 
 .PHONY: help serve test train lint dashboard programs upgrade clean
 
