@@ -1,7 +1,15 @@
 """The classifier. `Classifier.load(folder).classify(text)` is all of it."""
 
-from models.classifier import Classifier
-from models.errors import ArtifactError, TextError
-from models.verdict import Clause, Connective, Result
+from .classifier import Classifier
+from .errors import ArtifactError, TextError
+from .verdict import Clause, Connective, ModelName, Result
 
-__all__ = ["ArtifactError", "Classifier", "Clause", "Connective", "Result", "TextError"]
+__all__ = [
+    "ArtifactError",
+    "Classifier",
+    "Clause",
+    "Connective",
+    "ModelName",
+    "Result",
+    "TextError",
+]

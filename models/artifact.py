@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from models.clauses import CLAUSE_RULES
-from models.engine import FLOAT_NETWORK, NETWORK
-from models.errors import ArtifactError
-from models.labels import CLAUSE_LABELS, LABELS
-from models.text import NORMALISATION
-from models.verdict import Temperatures
+from .clauses import CLAUSE_RULES
+from .engine import FLOAT_NETWORK, NETWORK
+from .errors import ArtifactError
+from .labels import CLAUSE_LABELS, LABELS
+from .text import NORMALISATION
+from .verdict import Temperatures
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"

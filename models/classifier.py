@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from models.artifact import (
+from .artifact import (
     GOLDEN,
     TOKENIZER,
     Manifest,
     load_manifest,
     verify,
 )
-from models.engine import Engine, EngineName, RowLogits, load_engine
-from models.errors import ArtifactError
-from models.tokenizer import Prepared, Row, TextTokenizer
-from models.verdict import Result, verdict
+from .engine import Engine, EngineName, RowLogits, load_engine
+from .errors import ArtifactError
+from .tokenizer import Prepared, Row, TextTokenizer
+from .verdict import ModelName, Result, verdict
 
 # Engines differ in precision, and 8-bit arithmetic between processors with and without VNNI.
 GOLDEN_TOLERANCE = 0.15
@@ -36,6 +36,7 @@ class Classifier:
         self.tokenizer = tokenizer
         self.engine = engine
         self._heat = manifest.heat
+        self._name = ModelName(manifest.name, manifest.version)
 
     @classmethod
     def load(
@@ -85,7 +86,7 @@ class Classifier:
 
     def finish(self, prepared: Prepared, outputs: Sequence[RowLogits]) -> Result:
         """The result of one text from the logits of its rows, in their order."""
-        return verdict(prepared, outputs, self._heat)
+        return verdict(prepared, outputs, self._heat, self._name)
 
     def classify(self, text: str) -> Result:
         """The three steps for one text. Raises TextError as `prepare` does."""

@@ -13,8 +13,8 @@ from functools import cache
 
 import jieba
 
-from models.connectives import ALL, GRANTED, GRANTING, MAIN_CLAUSE, PREDICATE_END, Connective, Place
-from models.labels import Relation
+from .connectives import ALL, GRANTED, GRANTING, MAIN_CLAUSE, PREDICATE_END, Connective, Place
+from .labels import Relation
 
 CLAUSE_RULES = "v1"
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from models.labels import Relation
+from .labels import Relation
 
 
 class Place(Enum):

@@ -11,9 +11,9 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ArtifactError
-from models.processor import cpu_features
-from models.tokenizer import Row
+from .errors import ArtifactError
+from .processor import cpu_features
+from .tokenizer import Row
 
 # ONNX Runtime reports its use to its maker unless told not to before its import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -115,12 +115,12 @@ def load_engine(
     if runtime == "openvino":
         if not has_openvino():
             raise ArtifactError(f"the engine {name} needs OpenVINO: pip install 'danshi[openvino]'")
-        from models.engine_openvino import OpenVinoEngine
+        from .engine_openvino import OpenVinoEngine
 
         return OpenVinoEngine(
             file, precision="bf16" if kind == "bf16" else "fp32", pad_id=pad_id, threads=threads
         )
-    from models.engine_onnxruntime import OnnxEngine
+    from .engine_onnxruntime import OnnxEngine
 
     return OnnxEngine(
         file, precision="int8" if kind == "int8" else "fp32", pad_id=pad_id, threads=threads

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.engine import OUTPUTS, Precision, RowLogits, split_rows
-from models.errors import ArtifactError
-from models.processor import cpu_quota
-from models.tokenizer import Row, collate
+from .engine import OUTPUTS, Precision, RowLogits, split_rows
+from .errors import ArtifactError
+from .processor import cpu_quota
+from .tokenizer import Row, collate
 
 # isort: split
 # Behind models.engine, which tells the runtime not to report its use to its maker.

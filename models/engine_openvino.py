@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 import openvino as ov
 
-from models.engine import OUTPUTS, RowLogits, split_rows
-from models.errors import ArtifactError
-from models.processor import cpu_quota
-from models.tokenizer import Row, collate
+from .engine import OUTPUTS, RowLogits, split_rows
+from .errors import ArtifactError
+from .processor import cpu_quota
+from .tokenizer import Row, collate
 
 # Every new shape costs some 15 ms and up to 4 MB of kernels, so there are only these.
 _LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
-from models.labels import CLAUSE_LABELS, LABELS, RELATIONS
+from .labels import CLAUSE_LABELS, LABELS, RELATIONS
 
 _POSITIVE = CLAUSE_LABELS.index("positive")
 _NEGATIVE = CLAUSE_LABELS.index("negative")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from models.classifier import Classifier
-from models.engine import RowLogits
-from models.errors import TextError
-from models.tokenizer import Prepared, Row
-from models.verdict import Result
+from .classifier import Classifier
+from .engine import RowLogits
+from .errors import TextError
+from .tokenizer import Prepared, Row
+from .verdict import Result
 
 # The more texts are sorted together, the less padding; the fewer, the sooner the first answer.
 _TEXTS_A_CHUNK = 512

@@ -15,7 +15,7 @@ from functools import cache
 
 import opencc
 
-from models.errors import TextError
+from .errors import TextError
 
 NORMALISATION = "v1"
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from models.characters import CharacterEncoder
-from models.clauses import ClauseSpan, split_clauses
-from models.errors import TextError
-from models.text import NormalizedText, normalize, spell_out_emoji
+from .characters import CharacterEncoder
+from .clauses import ClauseSpan, split_clauses
+from .errors import TextError
+from .text import NormalizedText, normalize, spell_out_emoji
 
 NO_CLAUSE = -1
 

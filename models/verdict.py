@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.clauses import ClauseSpan, Mark
-from models.engine import RowLogits
-from models.labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
-from models.text import NormalizedText
-from models.tokenizer import Prepared, Row
+from .clauses import ClauseSpan, Mark
+from .engine import RowLogits
+from .labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
+from .show import as_html, as_text
+from .text import NormalizedText
+from .tokenizer import Prepared, Row
 
 Floats = NDArray[np.float32]
 
@@ -60,24 +61,46 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelName:
+    """Which model said it."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """What the classifier says of one text; see the REST contract."""
+    """What the classifier says of one text; see the REST contract.
+
+    logits: what `scores` are the softmax of, for who wants another function of
+        them: the calibrated logits of the document head.
+    """
 
     label: Label
     scores: dict[Label, float]
     polarity: float
     clauses: tuple[Clause, ...]
     windows: int
+    model: ModelName | None = None
+    logits: dict[Label, float] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as JSON has it, without the model."""
+        """The result as JSON has it."""
         return {
             "label": self.label,
             "scores": self.scores,
             "polarity": self.polarity,
             "clauses": [_clause_dict(clause) for clause in self.clauses],
             "windows": self.windows,
+            "model": self.model and {"name": self.model.name, "version": self.model.version},
         }
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return as_html(self)
 
 
 def _clause_dict(clause: Clause) -> dict[str, Any]:
@@ -93,11 +116,17 @@ def _clause_dict(clause: Clause) -> dict[str, Any]:
     }
 
 
-def verdict(prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures) -> Result:
+def verdict(
+    prepared: Prepared,
+    outputs: Sequence[RowLogits],
+    heat: Temperatures,
+    model: ModelName | None = None,
+) -> Result:
     """Put the windows of one text together; `outputs` in the order of `prepared.rows`."""
     lengths = [row.length - 2 for row in prepared.rows]
     weights = [length / sum(lengths) for length in lengths]
-    document = _mean([softmax(o.document, heat.document) for o in outputs], weights)
+    logits = [(o.document / np.float32(heat.document)).tolist() for o in outputs]
+    document = _mean([_softmax(window) for window in logits], weights)
     leaning = sum(w * o.leaning for w, o in zip(weights, outputs, strict=True)) / heat.leaning
     scores = {label: document[place] for label, place in _SHOWN}
     return Result(
@@ -110,7 +139,20 @@ def verdict(prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures
             relation_logits(prepared, outputs),
         ),
         windows=len(prepared.rows),
+        model=model,
+        logits=_logits(logits, document, weights),
     )
+
+
+def _logits(
+    windows: Sequence[list[float]], document: Sequence[float], weights: Sequence[float]
+) -> dict[Label, float]:
+    """One window's own logits; of several, such that their softmax is the mean of the scores."""
+    if len(windows) == 1:
+        return {label: windows[0][place] for label, place in _SHOWN}
+    totals = [math.log(sum(map(math.exp, window))) for window in windows]
+    level = sum(w * total for w, total in zip(weights, totals, strict=True))
+    return {label: level + math.log(document[place]) for label, place in _SHOWN}
 
 
 # Plain floats from here on: for a handful of numbers an array costs more than its arithmetic.

@@ -45,7 +45,7 @@ def test_every_requirement_but_torch_is_pinned_in_the_constraints(
 
 def outside(root: Path, folder: str) -> dict[str, Path]:
     """Every foreign package that the files of a folder import, and one file that does."""
-    ours = {"service", "models", "training", "tests"} | sys.stdlib_module_names
+    ours = {"danshi", "service", "models", "training", "tests"} | sys.stdlib_module_names
     return {
         name: source
         for source in sorted((root / folder).rglob("*.py"))

@@ -46,6 +46,18 @@ def test_no_package_imports_against_the_arrow(root: Path, package: str) -> None:
     assert wrong == {}
 
 
+def test_within_models_imports_are_relative(root: Path) -> None:
+    """So that `import danshi` can load the folder whatever else is called models."""
+    wrong = [
+        f"{source.name}: {ast.unparse(node)}"
+        for source in (root / "models").rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.ImportFrom) and not node.level and "models" in str(node.module))
+        or (isinstance(node, ast.Import) and ast.unparse(node).startswith("import models"))
+    ]
+    assert wrong == []
+
+
 def test_within_models_only_the_network_knows_torch(root: Path) -> None:
     knows = {s.name for s in (root / "models").rglob("*.py") if top_levels(s) & HEAVY}
     assert knows == {"network.py"}
