@@ -14,6 +14,7 @@ VENV ?= .venv
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 # Any arguments of `pip install`: a processor-only build is ten times smaller.
 TORCH ?= torch==2.13.0
+GENERATOR ?= openapi-python-client==0.29.1
 
 # With AMX, OpenVINO is twice as fast; elsewhere it would be 180 MB for nothing.
 FASTER := $(shell grep -qsw amx_bf16 /proc/cpuinfo && echo '[openvino]')
@@ -93,8 +94,15 @@ $(VENV)/.train: $(LISTS) $(VENV)/.serve
 	$(PIP) --editable '.[train]'
 	@touch $@
 
-$(VENV)/.dev: $(LISTS) $(VENV)/.train
+$(VENV)/.dev: $(LISTS) $(VENV)/.train $(VENV)/.generator
 	$(PIP) --editable '.[train,trace,dev,openvino]'
+	@touch $@
+
+# What makes a client of our OpenAPI document for a test: apart, as at a user's, because it
+# wants other releases than ours.
+$(VENV)/.generator: | $(VENV)/.created
+	$(BIN)/python -m venv $(VENV)/generator
+	$(VENV)/generator/bin/python -m pip --disable-pip-version-check install $(GENERATOR)
 	@touch $@
 
 $(VENV)/.created:

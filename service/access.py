@@ -16,6 +16,8 @@ from service.tracing import Traces
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
+# In the scope of a route whose clients read errors in another shape: Problem → Response.
+ERROR_SHAPE = "danshi.error_shape"
 # What comes from outside goes into logs and headers: bounded, and no spaces or line ends.
 _GOOD_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
@@ -69,7 +71,8 @@ class Access:
         except Exception as error:
             problem = _explain(error, record)
             if not status:
-                await problem.response()(scope, receive, send_with_id)
+                shape = scope.get(ERROR_SHAPE, Problem.response)
+                await shape(problem)(scope, receive, send_with_id)
         finally:
             # Cut off by the stop, before it could answer: as good as gone.
             self._end(scope, record, status or ClientGone.status)

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from models import Classifier, Result
 from service import openapi, schemas
 from service.access import Access
-from service.body import JSON_LINES, check_media_type, parse_request, read_body
+from service.body import JSON_LINES, check_media_type, disconnected, parse_request, read_body
+from service.compat import MODELS, add_compat
 from service.errors import (
     InternalError,
     MethodNotAllowed,
@@ -120,12 +121,15 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its page would come from a CDN; ours works without a network
         redoc_url=None,
         redirect_slashes=False,
+        # Generated clients name their functions by it.
+        generate_unique_id_function=lambda route: route.name,
         exception_handlers={HTTPException: _explain_routing},
     )
     app.state.service = service
     _add_routes(app, service)
     add_page(app)
-    openapi.complete_openapi(app)
+    add_compat(app, service)
+    openapi.complete_openapi(app, MODELS)
     routes = {path for route in app.routes if (path := getattr(route, "path", None))}
     service.metrics.create_routes(sorted(routes), CLASSIFY)
     app.add_middleware(
@@ -159,7 +163,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             return LineStream(
                 request,
                 pipeline,
-                answer=lambda result: _answer(result, service.model_name),
+                answer=_answer,
                 line_bytes=settings.max_body_bytes,
                 # A byte is a token at most, so that all groups under way fit the queue.
                 group_bytes=settings.max_queue_tokens // 8,
@@ -176,11 +180,11 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             [asked.text] if single else asked.texts,
             field="text" if single else "texts",
             deadline=deadline,
-            hung_up=lambda: _disconnected(request),
+            hung_up=lambda: disconnected(request),
         )
         if single and isinstance(results[0], Problem):
             raise results[0]
-        answers = [_answer(result, service.model_name) for result in results]
+        answers = [_answer(result) for result in results]
         return _json(answers[0] if single else {"results": answers})
 
     @app.get(
@@ -250,19 +254,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return FileResponse(DOCS_PAGE, media_type="text/html; charset=utf-8")
 
 
-def _answer(result: Result | Problem, model: dict[str, str]) -> dict[str, Any]:
+def _answer(result: Result | Problem) -> dict[str, Any]:
     if isinstance(result, Problem):
         return {"error": result.as_dict()}
-    return {**result.as_dict(), "model": model}
+    return result.as_dict()
 
 
 def _json(value: object) -> Response:
     return Response(to_json(value), media_type="application/json")
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _explain_routing(_: Request, error: Exception) -> NoReturn:

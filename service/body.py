@@ -81,6 +81,12 @@ async def read_body(request: Request, *, limit: int, seconds: float) -> bytes:
     return b"".join(chunks)
 
 
+async def disconnected(request: Request) -> None:
+    """Return when the client has hung up. The body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def parse_json(body: bytes) -> Any:
     """The value that `body` encodes.
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,7 +29,8 @@ from service.errors import (
 
 _REF = "#/components/schemas/{model}"
 _MODELS: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-    (schemas.ClassifyRequest, "validation"),
+    (schemas.OneText, "validation"),
+    (schemas.ManyTexts, "validation"),
     (schemas.Result, "serialization"),
     (schemas.Results, "serialization"),
     (schemas.ModelInfo, "serialization"),
@@ -113,7 +115,7 @@ def classify_request() -> dict[str, Any]:
         "required": True,
         "content": {
             "application/json": {
-                "schema": ref(schemas.ClassifyRequest),
+                "schema": {"oneOf": [ref(schemas.OneText), ref(schemas.ManyTexts)]},
                 "examples": {
                     "one": {"value": {"text": schemas.EXAMPLE_TEXT}},
                     "many": {"value": {"texts": [schemas.EXAMPLE_TEXT, ""]}},
@@ -171,8 +173,14 @@ def _restore_contents(app: FastAPI, document: dict[str, Any]) -> None:
                     answers[str(status)]["content"] = declared["content"]
 
 
-def complete_openapi(app: FastAPI) -> None:
-    """Make `app` answer /openapi.json with every schema that its routes refer to."""
+def complete_openapi(
+    app: FastAPI, more: Iterable[tuple[type[BaseModel], JsonSchemaMode]] = ()
+) -> None:
+    """Make `app` answer /openapi.json with every schema that its routes refer to.
+
+    Args:
+        more: the models of routes that are not of the contract.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -183,7 +191,7 @@ def complete_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
-            _, definitions = models_json_schema(_MODELS, ref_template=_REF)
+            _, definitions = models_json_schema([*_MODELS, *more], ref_template=_REF)
             components = document.setdefault("components", {}).setdefault("schemas", {})
             components.update(definitions["$defs"])
             _restore_contents(app, document)

@@ -4,7 +4,6 @@ Requests are checked against `ClassifyRequest`; answers are built by the code
 that `models` tests, so they are documented here and not validated a second time.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,42 +13,42 @@ from models.labels import ClauseLabel, Label, Relation
 EXAMPLE_TEXT = "这部电影不坏，但也不算特别好。"
 
 
-def _without_default(**more: object) -> Callable[[dict[str, Any]], None]:
-    """For a field whose default stands for "not given", and is no value to send."""
-
-    def change(schema: dict[str, Any]) -> None:
-        schema.pop("default")
-        schema.update(more)
-
-    return change
-
-
 class ClassifyRequest(BaseModel):
-    """One text or several. The limits are settings; `GET /v1/model` reports them."""
+    """One text or several, as OneText and ManyTexts document it: each wrong text has its error."""
 
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        json_schema_extra={
-            "oneOf": [{"required": ["text"]}, {"required": ["texts"]}],
-            "examples": [{"text": EXAMPLE_TEXT}, {"texts": [EXAMPLE_TEXT, "屏幕很亮。"]}],
-        },
-    )
+    model_config = ConfigDict(strict=True, extra="forbid")
 
-    text: str = Field(
-        "", description="The text to classify.", json_schema_extra=_without_default(minLength=1)
-    )
-    texts: list[Any] = Field(
-        [],
-        description="Texts to classify. One that is wrong gets an error in its place.",
-        json_schema_extra=_without_default(minItems=1, items={"type": "string"}),
-    )
+    text: str = ""
+    texts: list[Any] = []
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise ValueError("give either text or texts")
         return self
+
+
+class OneText(BaseModel):
+    """A request for one result. Documents what ClassifyRequest checks."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]}
+    )
+
+    text: str = Field(min_length=1, description="The text to classify.")
+
+
+class ManyTexts(BaseModel):
+    """A request for several results. Documents what ClassifyRequest checks."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "屏幕很亮。"]}]}
+    )
+
+    texts: list[str] = Field(
+        min_length=1,
+        description="Texts to classify. One that is wrong gets an error in its place.",
+    )
 
 
 class _Answer(BaseModel):
