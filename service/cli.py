@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+_OTHER_MODEL = "Name a sound model with --model-dir, or leave that out for the one that ships."
 
 app = typer.Typer(
     name="danshi",
     cls=CommandGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _fail(sentence: str, code: int = FAILED) -> None:
+def _fail(sentence: str, code: int = FAILED) -> NoReturn:
     print(f"danshi: {sentence}", file=sys.stderr)
     sys.exit(code)
 
@@ -62,7 +62,22 @@ def danshi(
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
-    """Chinese sentiment with the turn in it."""
+    """Chinese sentiment with the turn in it.
+
+    Examples:
+
+      danshi classify "房间很干净，但是隔音太差了。"
+
+      danshi classify reviews.csv -o labelled.csv
+
+      danshi serve --port 9000
+
+      danshi train --data reviews.csv
+
+      danshi --install-completion
+
+    Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
+    """
 
 
 def _settings(**given: Any) -> "Settings":
@@ -72,7 +87,6 @@ def _settings(**given: Any) -> "Settings":
         return load_settings(**{name: value for name, value in given.items() if value is not None})
     except SettingsError as error:
         _fail(str(error).replace("\n", "\ndanshi: "), WRONG_USE)
-        raise
 
 
 def _mirror_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -106,6 +120,14 @@ def serve(**given: Any) -> None:
     """Serve the model over REST.
 
     Each option can also be set in the environment, by the name in brackets.
+
+    Examples:
+
+      danshi serve
+
+      danshi serve --host 0.0.0.0 --port 9000 --threads 2
+
+      DANSHI_LOG_FORMAT=json danshi serve
     """
     settings = _settings(**given)
 
@@ -115,8 +137,41 @@ def serve(**given: Any) -> None:
 
     try:
         run(settings)
-    except (StartError, ArtifactError) as error:
+    except ArtifactError as error:
+        _fail(f"{error}. {_OTHER_MODEL}")
+    except StartError as error:
         _fail(str(error))
+
+
+@app.command()
+def models(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, as when the output is no terminal.")
+    ] = False,
+    model_dir: Annotated[
+        str | None, typer.Option(help="Folder of the released model. [DANSHI_MODEL_DIR]")
+    ] = None,
+) -> None:
+    """Say which models are here: the released one, what it replaced, the last candidate.
+
+    With their scores by held-out set, their encoder and their licence.
+
+    Examples:
+
+      danshi models
+
+      danshi models --json | jq '.[0].scores.sets'
+    """
+    from models import ArtifactError
+    from service import catalogue
+
+    settings = _settings(model_dir=model_dir)
+    piped = as_json or not sys.stdout.isatty()
+    try:
+        entries = catalogue.find_models(settings.model_dir)
+        (catalogue.print_json if piped else catalogue.print_tables)(entries)
+    except ArtifactError as error:
+        _fail(f"{error}. {_OTHER_MODEL}")
 
 
 @app.command()
@@ -169,6 +224,16 @@ def classify(
     A file may have any size: it is read and written row by row. Ctrl-C leaves
     whole rows, and --resume goes on behind them. Exit code 1 tells that a text
     could not be classified; it has its error in its place.
+
+    Examples:
+
+      danshi classify "房间很干净，但是隔音太差了。"
+
+      danshi classify "好是好，就是贵" | jq .polarity
+
+      cat lines.txt | danshi classify > labelled.jsonl
+
+      danshi classify reviews.csv --column comment -o labelled.csv
     """
     from service.bulk import command
 
@@ -185,7 +250,6 @@ def classify(
         )
     except command.BulkError as error:
         _fail(str(error), WRONG_USE)
-        raise
 
     from models import ArtifactError, Classifier
 
@@ -193,9 +257,10 @@ def classify(
         classifier = Classifier.load(settings.model_dir, threads=settings.threads)
         show = _print_json if as_json or not sys.stdout.isatty() else _print_readable
         code = task.run(classifier, show)
-    except (ArtifactError, command.BulkError) as error:
+    except ArtifactError as error:
+        _fail(f"{error}. {_OTHER_MODEL}")
+    except command.BulkError as error:
         _fail(str(error))
-        raise
     sys.exit(code)
 
 
@@ -207,30 +272,10 @@ def _print_json(result: "Result | TextError") -> None:
         print(json.dumps(result.as_dict(), ensure_ascii=False), flush=True)
 
 
-_STYLES = {"positive": "green", "negative": "red", "mixed": "yellow", "neutral": "dim"}
-_SIGNS = {"positive": "+", "negative": "-", "neutral": "·"}
-
-
 def _print_readable(result: "Result | TextError") -> None:
+    from service.terminal import print_error, print_result
+
     if isinstance(result, Exception):
-        _print_json(result)
-        return
-
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    score = result.scores[result.label]
-    console.print(
-        Text(result.label, f"bold {_STYLES[result.label]}"),
-        Text(f"{score:.0%}, polarity {result.polarity:+.2f}"),
-    )
-    for clause in result.clauses:
-        line = Text(f"  {_SIGNS[clause.label]} ", _STYLES[clause.label])
-        line.append(clause.text)
-        if clause.connective is not None:
-            begin = 4 + clause.connective.start - clause.start
-            line.stylize("bold underline", begin, begin + len(clause.connective.text))
-        if clause.relation != "none":
-            line.append(f"  {clause.relation}", "dim")
-        console.print(line)
+        print_error(result)
+    else:
+        print_result(result)

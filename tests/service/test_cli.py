@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,10 +107,10 @@ def test_classify_without_a_model_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def on_a_terminal(*arguments: str) -> str:
+def on_a_terminal(*arguments: str, colour: bool = False) -> str:
     """What the command shows to a person."""
     ours, theirs = pty.openpty()
-    environment = command_environment(NO_COLOR="1", TERM="xterm", COLUMNS="100")
+    environment = command_environment(NO_COLOR="" if colour else "1", TERM="xterm", COLUMNS="100")
     process = subprocess.Popen(
         [sys.executable, "-m", "service", *arguments],
         stdin=theirs,
@@ -130,11 +132,75 @@ def on_a_terminal(*arguments: str) -> str:
 
 def test_on_a_terminal_people_see_clauses_with_sign_and_connective() -> None:
     shown = on_a_terminal("classify", EXAMPLE)
-    assert "polarity" in shown
-    assert "这部电影不坏，" in shown
-    assert "contrast" in shown
+    assert " wins " in shown or "neither side wins" in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert re.search("[+·−] 这部电影不坏，", plain)
+    assert "(contrast)" in shown
     assert "{" not in shown
     assert shown.count("\n") == 3
+
+
+def test_on_a_terminal_clauses_are_coloured_and_the_connective_stands_out() -> None:
+    shown = on_a_terminal("classify", "房间很干净，但是隔音太差了。", colour=True)
+    assert "\x1b[1;7;31m但是" in shown.replace("\x1b[1;31;7m", "\x1b[1;7;31m")
+    assert "\x1b[32m房间很干净" in shown
+
+
+def test_models_says_what_is_released_and_how_it_scored() -> None:
+    done = danshi("models")
+    assert done.returncode == 0, done.stderr
+    (released,) = json.loads(done.stdout)
+    assert released["role"] == "released"
+    assert released["licence"]
+    assert released["scores"]["sets"]
+    shown = on_a_terminal("models")
+    assert f"{released['name']} {released['version']} (released)" in shown
+    assert "held-out set" in shown
+    for name in released["scores"]["sets"]:
+        assert name in shown
+
+
+def test_models_tells_of_the_model_that_a_rollback_brings_back(tmp_path: Path) -> None:
+    for name, version in (("released", "2"), ("released.previous", "1")):
+        shutil.copytree(Settings().model_dir, tmp_path / name)
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text("utf-8"))
+        manifest["version"] = version
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    done = danshi("models", "--model-dir", str(tmp_path / "released"))
+    assert [(m["role"], m["version"]) for m in json.loads(done.stdout)] == [
+        ("released", "2"),
+        ("previous", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [["models"], ["classify", "好"], ["serve", "--port", "0"]], ids=str
+)
+def test_without_a_model_one_sentence_names_the_way_out(command: list[str], tmp_path: Path) -> None:
+    done = danshi(*command, "--model-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "--model-dir" in done.stderr
+    assert [line[:8] for line in done.stderr.splitlines()].count("danshi: ") == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["classify", "serve", "models", "train"])
+def test_help_shows_examples(command: str) -> None:
+    done = danshi(command, "--help", variables={"COLUMNS": "100"})
+    assert done.returncode == 0
+    assert done.stdout.count(f"danshi {command}") >= 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(shell: str) -> None:
+    words = {
+        "bash": {"COMP_WORDS": "danshi cl", "COMP_CWORD": "1"},
+        "zsh": {"_TYPER_COMPLETE_ARGS": "danshi cl"},
+        "fish": {"_TYPER_COMPLETE_ARGS": "danshi cl", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
+    done = danshi(variables={"_DANSHI_COMPLETE": f"complete_{shell}", **words})
+    assert "classify" in done.stdout
+    assert "serve" not in done.stdout
 
 
 def test_on_a_terminal_without_texts_is_wrong_use() -> None:
