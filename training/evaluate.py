@@ -90,6 +90,7 @@ def by_phenomenon(said: Sequence[Said]) -> dict[str, dict[str, Any]]:
                 if key in ("side_accuracy", "clause_accuracy")
             },
             "turns_right": float(np.mean([turns_right(s) for s in part])),
+            "false_turns": float(np.mean([turned_falsely(s) for s in part])),
         }
         for name, part in sorted(groups.items())
     }
@@ -101,16 +102,34 @@ def turns_right(said: Said) -> bool:
     A look-alike marked as a turn is wrong, and so is a turn that was missed;
     the marked word may be longer or shorter than the reader's.
     """
-    expected = [
+    expected, found = _expected_turns(said), _found_turns(said)
+    return len(expected) == len(found) and all(map(_overlap, expected, found))
+
+
+def turned_falsely(said: Said) -> bool:
+    """Whether a word is marked as turning where a reader marked none."""
+    expected = _expected_turns(said)
+    return any(not any(_overlap(word, turn) for turn in expected) for word in _found_turns(said))
+
+
+Place = tuple[int, int]
+
+
+def _expected_turns(said: Said) -> list[Place]:
+    return [
         (c["start"], c["end"])
         for c in said.example.meta.get("connectives", ())
         if c["relation"] == "contrast"
     ]
-    found = [
+
+
+def _found_turns(said: Said) -> list[Place]:
+    return [
         (c.connective.start, c.connective.end)
         for c in said.result.clauses
         if c.connective and c.relation == "contrast"
     ]
-    return len(expected) == len(found) and all(
-        a[0] < b[1] and b[0] < a[1] for a, b in zip(expected, found, strict=True)
-    )
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return one[0] < other[1] and other[0] < one[1]

@@ -37,6 +37,9 @@ def scores(said: Sequence[Said]) -> dict[str, Any]:
     figures |= side_scores(said)
     figures |= clause_scores(said)
     figures["called_mixed"] = _share(s.result.label == "mixed" for s in said)
+    plain = [s for s in said if s.example.label in ("positive", "negative")]
+    if plain:
+        figures["plain_called_mixed"] = _share(s.result.label == "mixed" for s in plain)
     return figures
 
 
@@ -91,16 +94,23 @@ def _unmixed(result: Result) -> Label:
 
 def side_scores(said: Sequence[Said]) -> dict[str, Any]:
     """Accuracy of the side that wins (the sign of polarity), and its calibration."""
-    sided = [s for s in said if s.example.leaning in (0.0, 1.0)]
+    sided = [(s, hit) for s in said if (hit := side_right(s)) is not None]
     if not sided:
         return {}
-    right = np.array([(s.result.polarity >= 0) == (s.example.leaning == 1.0) for s in sided])
-    confidence = np.array([(1 + abs(s.result.polarity)) / 2 for s in sided])
+    right = np.array([hit for _, hit in sided])
+    confidence = np.array([(1 + abs(s.result.polarity)) / 2 for s, _ in sided])
     return {
         "sided_texts": len(sided),
         "side_accuracy": float(right.mean()),
         "side_ece": calibration_error(confidence, right),
     }
+
+
+def side_right(said: Said) -> bool | None:
+    """Whether the side that wins is the labelled one; None where there is no such side."""
+    if said.example.leaning not in (0.0, 1.0):
+        return None
+    return (said.result.polarity >= 0) == (said.example.leaning == 1.0)
 
 
 def clause_scores(said: Sequence[Said]) -> dict[str, Any]:
@@ -109,11 +119,10 @@ def clause_scores(said: Sequence[Said]) -> dict[str, Any]:
     contrasted: list[bool] = []
     for s in said:
         turns = any(c.relation == "contrast" for c in s.result.clauses)
-        for span in s.example.spans or ():
-            hit = clause_of(span, s.result.clauses).label == span.polarity
-            right.append(hit)
-            if turns:
-                contrasted.append(hit)
+        hits = clauses_right(s)
+        right += hits
+        if turns:
+            contrasted += hits
     figures: dict[str, Any] = {}
     if right:
         figures |= {"spans": len(right), "clause_accuracy": float(np.mean(right))}
@@ -125,6 +134,14 @@ def clause_scores(said: Sequence[Said]) -> dict[str, Any]:
     return figures
 
 
+def clauses_right(said: Said) -> list[bool]:
+    """For each annotated span whether its clause has its polarity."""
+    return [
+        clause_of(span, said.result.clauses).label == span.polarity
+        for span in said.example.spans or ()
+    ]
+
+
 def clause_of(span: Span, clauses: Sequence[Clause]) -> Clause:
     """The clause that shares most characters with `span`, the first of equals."""
     return max(clauses, key=lambda c: min(c.end, span.end) - max(c.start, span.start))
@@ -133,14 +150,15 @@ def clause_of(span: Span, clauses: Sequence[Clause]) -> Clause:
 def consistency(said: Sequence[Said]) -> dict[str, float]:
     """How often the label and the clauses tell the same: mixed ⇔ both signs."""
     mixed = [s for s in said if s.result.label == "mixed"]
-    both = [s for s in said if _both_signs(s.result)]
+    both = [s for s in said if both_signs(s.result)]
     return {
-        "mixed_with_both_signs": _share(_both_signs(s.result) for s in mixed),
+        "mixed_with_both_signs": _share(both_signs(s.result) for s in mixed),
         "both_signs_called_mixed": _share(s.result.label == "mixed" for s in both),
     }
 
 
-def _both_signs(result: Result) -> bool:
+def both_signs(result: Result) -> bool:
+    """Whether the text shows a favourable and an unfavourable clause."""
     return {"positive", "negative"} <= {clause.label for clause in result.clauses}
 
 

@@ -12,7 +12,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 from models.artifact import Manifest
-from training.metrics import ECE_BINS, Said, main_figure
+from training.metrics import ECE_BINS, Said, main_figure, side_right
 
 _BLUE, _GREY, _RED = "#2166ac", "#999999", "#b2182b"
 
@@ -23,12 +23,13 @@ def write_report(
     scores: Mapping[str, Any],
     said: Mapping[str, Sequence[Said]],
 ) -> Path:
-    """Write report.md, report.json and the plots; returns the path of the Markdown."""
+    """Write report.md, report.json, mistakes.jsonl and the plots; returns the Markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"model": manifest.name, "version": manifest.version, **scores}
     (folder / "report.json").write_text(
         json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8"
     )
+    _write_mistakes(folder / "mistakes.jsonl", said)
     pictures = [_plot_sources(folder, scores), _plot_reliability(folder, said)]
     for name, figures in scores["sets"].items():
         if "mixed" in figures.get("classes", {}):
@@ -40,6 +41,8 @@ def write_report(
         "",
         tables(scores),
         "",
+        "`mistakes.jsonl` has every text whose label or side came out wrong, with what was said.",
+        "",
         *(f"![{picture.stem}]({picture.name})" for picture in pictures),
         "",
     ]
@@ -48,53 +51,115 @@ def write_report(
     return target
 
 
+def _write_mistakes(file: Path, said: Mapping[str, Sequence[Said]]) -> None:
+    """A line for each text whose label or side came out wrong: what was labelled, what was said.
+
+    A label counts where it can be told from the set: a binary set has only a side.
+    """
+    with file.open("w", encoding="utf-8") as lines:
+        for name, part in said.items():
+            four_way = any(s.example.label == "mixed" for s in part)
+            for s in part:
+                wrong_label = four_way and s.example.label not in (None, s.result.label)
+                if not wrong_label and side_right(s) is not False:
+                    continue
+                row = {
+                    "set": name,
+                    "phenomenon": s.example.meta.get("phenomenon"),
+                    "text": s.example.text,
+                    "label": s.example.label,
+                    "leaning": s.example.leaning,
+                    "said": s.result.as_dict(),
+                }
+                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
 def tables(scores: Mapping[str, Any]) -> str:
-    """The scores as Markdown tables: sets, classes, phenomena, consistency."""
-    head = (
-        "| set | texts | label accuracy | macro-F1 | F1 mixed | label ECE | side accuracy | "
-        "side ECE | clause accuracy | with contrast | called mixed |"
-    )
-    lines = [head, "|---" * 11 + "|"]
-    for name, f in scores["sets"].items():
-        mixed = f.get("classes", {}).get("mixed", {})
-        cells = (
-            f.get("accuracy"), f.get("macro_f1"), mixed.get("f1"), f.get("label_ece"),
-            f.get("side_accuracy"), f.get("side_ece"), f.get("clause_accuracy"),
-            f.get("contrast_clause_accuracy"), f.get("called_mixed"),
-        )  # fmt: skip
-        lines.append(f"| {name} | {f['texts']:,} | " + " | ".join(map(_cell, cells)) + " |")
-    lines += _class_table(scores)
+    """The scores as Markdown tables that also read well in a terminal.
+
+    Sets, classes, how far labels and clauses agree, and phenomena, the weakest first.
+    """
     same = scores["consistency"]
-    lines += [
+    lines = [
+        *_set_table(scores),
         "",
-        "Side accuracy is the sign of `polarity` against the favourable or unfavourable label; "
-        "ECE is the expected calibration error over 15 bins. Sets without `mixed` or `neutral` "
-        "among their labels have only a side.",
+        "Side: the sign of `polarity` against the favourable or unfavourable label. ECE: expected "
+        "calibration error over 15 bins. Sets without `mixed` or `neutral` among their labels have "
+        "only a side. Plain called mixed: of the texts labelled positive or negative.",
+        *_class_table(scores),
         "",
         f"Of the texts called mixed, {_cell(same['mixed_with_both_signs'])} have a favourable and "
         f"an unfavourable clause; of the texts with both, {_cell(same['both_signs_called_mixed'])} "
         "are called mixed.",
     ]
-    if phenomena := scores.get("phenomena"):
+    if scores.get("phenomena"):
         lines += [
             "",
-            "| phenomenon | texts | label | side | clauses | turns right |",
-            "|---" * 6 + "|",
+            *_phenomenon_table(scores["phenomena"]),
+            "",
+            "Turns right: texts whose turning words are exactly those that a reader marked. "
+            "False turns: texts with a turning word that a reader did not mark.",
         ]
-        for name, f in phenomena.items():
-            keys = ("label_accuracy", "side_accuracy", "clause_accuracy", "turns_right")
-            figures = " | ".join(_cell(f.get(key)) for key in keys)
-            lines.append(f"| {name} | {f['texts']} | {figures} |")
     return "\n".join(lines)
 
 
+def _set_table(scores: Mapping[str, Any]) -> list[str]:
+    head = (
+        "set", "texts", "label accuracy", "macro-F1", "F1 mixed", "label ECE", "side accuracy",
+        "side ECE", "clause accuracy", "with contrast", "plain called mixed",
+    )  # fmt: skip
+    keys = (
+        "label_ece", "side_accuracy", "side_ece", "clause_accuracy", "contrast_clause_accuracy",
+        "plain_called_mixed",
+    )  # fmt: skip
+    rows = []
+    for name, f in scores["sets"].items():
+        f1_mixed = f.get("classes", {}).get("mixed", {}).get("f1")
+        figures = (f.get("accuracy"), f.get("macro_f1"), f1_mixed, *map(f.get, keys))
+        rows.append((name, f"{f['texts']:,}", *map(_cell, figures)))
+    return _table(head, rows)
+
+
 def _class_table(scores: Mapping[str, Any]) -> list[str]:
-    lines = ["", "| set | label | precision | recall | F1 | texts |", "|---" * 6 + "|"]
-    for name, figures in scores["sets"].items():
-        for label, c in figures.get("classes", {}).items():
-            cells = " | ".join(_cell(c[key]) for key in ("precision", "recall", "f1"))
-            lines.append(f"| {name} | {label} | {cells} | {c['texts']:,} |")
-    return lines if len(lines) > 3 else []
+    rows = [
+        (name, label, *(_cell(c[key]) for key in ("precision", "recall", "f1")), f"{c['texts']:,}")
+        for name, figures in scores["sets"].items()
+        for label, c in figures.get("classes", {}).items()
+    ]
+    if not rows:
+        return []
+    return ["", *_table(("set", "label", "precision", "recall", "F1", "texts"), rows, named=2)]
+
+
+def _phenomenon_table(phenomena: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    head = ("phenomenon", "texts", "label", "side", "clauses", "turns right", "false turns")
+    keys = ("label_accuracy", "side_accuracy", "clause_accuracy", "turns_right", "false_turns")
+    weakest_first = sorted(phenomena.items(), key=lambda item: item[1]["label_accuracy"])
+    return _table(
+        head,
+        [
+            (name, f"{f['texts']:,}", *(_cell(f.get(key)) for key in keys))
+            for name, f in weakest_first
+        ],
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], named: int = 1) -> list[str]:
+    """Markdown with aligned columns: the `named` first to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if i < named else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = "|".join(
+        f":{'-' * (width + 1)}" if i < named else f"{'-' * (width + 1)}:"
+        for i, width in enumerate(widths)
+    )
+    return [line(head), f"|{rule}|", *map(line, rows)]
 
 
 def _cell(value: float | None) -> str:

@@ -66,3 +66,13 @@ def test_consistency_tells_mixed_texts_that_show_both_signs():
         "mixed_with_both_signs": 0.5,
         "both_signs_called_mixed": 1.0,
     }
+
+
+def test_only_one_sided_texts_can_be_wrongly_called_mixed():
+    said = [
+        Said(Example("a", "mixed", "s"), result("mixed", 0.0)),
+        Said(Example("b", "positive", "s", leaning=1.0), result("mixed", 0.1)),
+        Said(Example("c", "negative", "s", leaning=0.0), result("negative", -0.9)),
+        Said(Example("d", "neutral", "s", leaning=0.5), result("mixed", 0.0)),
+    ]
+    assert scores(said)["plain_called_mixed"] == 0.5

@@ -165,8 +165,11 @@ def test_evaluate_prints_a_table_by_phenomenon(data: Path, tmp_path: Path):
         "evaluate", "--data", str(data / "dev.jsonl"), "--report", str(tmp_path / "report")
     )
     assert done.returncode == 0, done.stderr
-    assert "| phenomenon | texts | label | side | clauses | turns right |" in done.stdout
+    heads = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
+    columns = ["phenomenon", "texts", "label", "side", "clauses", "turns right", "false turns"]
+    assert ["", *columns, ""] in heads
     assert (tmp_path / "report" / "report.md").is_file()
+    assert (tmp_path / "report" / "mistakes.jsonl").is_file()
 
 
 def test_a_resumed_training_ends_where_an_unbroken_one_does(data: Path, tmp_path: Path):
