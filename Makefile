@@ -36,10 +36,10 @@ LISTS := pyproject.toml constraints.txt
 PROGRAMS := prometheus=prometheus promtool=prometheus \
 	chromium=chromium chromium=fonts-noto-cjk
 
-.PHONY: help serve test train lint dashboard programs upgrade clean
+.PHONY: help serve test train lint dashboard record-behaviour programs upgrade clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 serve: $(VENV)/.serve ## Set up, then serve the released model on PORT (8000)
 	@exec $(BIN)/danshi serve --port $(PORT) $(ARGS)
@@ -57,6 +57,9 @@ lint: $(VENV)/.dev ## Set up, then check style, format and types
 
 dashboard: $(VENV)/.dev ## Write the dashboard of Grafana from its code
 	$(BIN)/python -m service.ops.grafana.dashboard
+
+record-behaviour: $(VENV)/.dev ## Record what the released model reaches as the least to reach
+	$(BIN)/python -m tests.models.behaviour.record $(ARGS)
 
 programs:
 	@missing=; \
