@@ -6,6 +6,8 @@ import { percent, t } from "./i18n.js";
 
 // Farther back than so many clauses, a reader sees no connection.
 const FARTHEST = 6;
+// A longer clause is not quoted in full.
+const LONGEST = 18;
 
 export const SIGNS = { positive: "＋", negative: "−", neutral: "○", mixed: "±" };
 
@@ -47,9 +49,11 @@ export function relationWords(clauses, index) {
   const own = links(clauses).find((link) => link.from === index);
   const turned = links(clauses).find((link) => link.to === index && link.relation === "contrast");
   const other = own?.to ?? turned?.from;
-  const values = { word: connective.text, other: other === undefined ? "" : clauses[other].text };
+  const values = { word: connective.text, other: other === undefined ? "" : short(clauses[other].text) };
   return t(`relation.${relation}${values.other ? "" : ".alone"}`, values);
 }
+
+const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
 
 /**
  * The clauses of `text` as an element. `onShow(index)` is called when one is pointed at, reached

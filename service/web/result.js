@@ -63,11 +63,7 @@ export function bars(scores, labels) {
 export function resultCard(text, result, { info, title, actions = [] } = {}) {
   const { label, scores, polarity, clauses, windows } = result;
   const detail = make("div", { class: "detail" });
-  const show = (index) => {
-    detail.replaceChildren(...clauseDetail(clauses, index));
-    // Never smaller again: else the page jumps, and the clause is no more under the pointer.
-    detail.style.minHeight = `${detail.offsetHeight}px`;
-  };
+  const show = (index) => detail.replaceChildren(...clauseDetail(clauses, index));
   const long = clauses.length > LONG;
   return make("article", { class: `card result${long ? " long" : ""}` },
     title ? make("h2", { class: "title" }, title) : null,
@@ -101,9 +97,10 @@ function clauseDetail(clauses, index) {
   return [
     make("p", { class: "quote", lang: "zh-CN" }, clause.text),
     make("p", { class: "soft" }, t("clause.of", { n: number(index + 1), of: number(clauses.length) })),
-    relation ? make("p", { class: "relation" }, relation) : null,
+    // There even when empty, and so is its line: else the page jumps from under the pointer.
+    make("p", { class: "relation" }, relation),
     bars(clause.scores, CLAUSE_LABELS),
-  ].filter(Boolean);
+  ];
 }
 
 function legend(clauses) {

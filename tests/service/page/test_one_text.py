@@ -237,3 +237,12 @@ def test_both_languages_have_the_same_words(page: Page) -> None:
     assert english.keys() == chinese.keys()
     for key, words in english.items():
         assert set(re.findall(r"\{\w+\}", words)) == set(re.findall(r"\{\w+\}", chinese[key])), key
+
+
+def test_the_page_does_not_jump_from_clause_to_clause(page: Page) -> None:
+    ask(page, TURN)
+    heights = set()
+    for clause in page.locator(".clause").all():
+        clause.hover()
+        heights.add(page.evaluate("document.documentElement.scrollHeight"))
+    assert len(heights) == 1
