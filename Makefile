@@ -33,10 +33,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint con
 LISTS := pyproject.toml constraints.txt
 
 # What the tests run besides Python, and the Debian package that has it.
-PROGRAMS := prometheus=prometheus promtool=prometheus \
+PROGRAMS := prometheus=prometheus promtool=prometheus docker-compose=docker-compose \
 	chromium=chromium chromium=fonts-noto-cjk
 
-.PHONY: help serve test train lint dashboard record-behaviour programs upgrade clean
+.PHONY: help serve test train lint image-test dashboard record-behaviour programs upgrade clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -54,6 +54,9 @@ lint: $(VENV)/.dev ## Set up, then check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+image-test: ## Build the image without Docker, run it and ask it (as root on Debian)
+	@.ci/image-test
 
 dashboard: $(VENV)/.dev ## Write the dashboard of Grafana from its code
 	$(BIN)/python -m service.ops.grafana.dashboard

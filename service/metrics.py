@@ -236,13 +236,14 @@ class Metrics:
         )
 
     def _create_series(self) -> None:
-        for stage in STAGES:
-            self.stage_duration.labels(stage)
+        # Asked for by name with each request: looked up once.
+        self.stages = {stage: self.stage_duration.labels(stage) for stage in STAGES}
+        self.labels = {label: self.predictions.labels(label) for label in LABELS}
+        self.clause_labels = {
+            label: self.clause_predictions.labels(label) for label in CLAUSE_LABELS
+        }
         for label in LABELS:
-            self.predictions.labels(label)
             self.reference_share.labels(label).set(math.nan)
-        for clause_label in CLAUSE_LABELS:
-            self.clause_predictions.labels(clause_label)
         for word in (*CONTRAST_WORDS, OTHER):
             self.contrast.labels(word)
         for edge in CONFIDENCE_BINS:

@@ -49,7 +49,7 @@ class Record:
 
     def stage(self, name: str, begin: float, end: float) -> None:
         """Note that the request was in stage `name` from `begin` to `end`."""
-        self.metrics.stage_duration.labels(name).observe(end - begin)
+        self.metrics.stages[name].observe(end - begin)
         self.stages[name] = self.stages.get(name, 0.0) + end - begin
         if len(self.spans) < _MOST_SPANS:
             self.spans.append((name, begin, end))
@@ -75,11 +75,11 @@ class Record:
             return
         self.labels[result.label] += 1
         metrics = self.metrics
-        metrics.predictions.labels(result.label).inc()
+        metrics.labels[result.label].inc()
         metrics.confidence.observe(result.scores[result.label])
         metrics.polarity.observe(result.polarity)
         for clause in result.clauses:
-            metrics.clause_predictions.labels(clause.label).inc()
+            metrics.clause_labels[clause.label].inc()
             if clause.relation == "contrast" and clause.connective is not None:
                 metrics.contrast.labels(_known(clause.connective.text)).inc()
         if sum_of(result.clauses) != result.label:

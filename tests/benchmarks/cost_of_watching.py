@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import statistics
+import sys
 import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import Message
 
 from models import Classifier
 from service.app import Service, create_app
-from service.logs import JSONFormatter
+from service.logs import configure_logging
 from service.settings import RELEASED_MODEL, Settings
 
 BLOCKS, REQUESTS = 60, 40
@@ -65,22 +66,24 @@ async def ask(app: Any, text: str) -> None:
     await app(scope, receive, send)
 
 
-def application(classifier: Classifier, *, watched: bool) -> Any:
-    """An application that serves, with everything of `watched` or with none of it."""
+def application(classifier: Classifier, *, counting: bool) -> Any:
+    """An application that serves, and counts everything or nothing."""
     app = create_app(Settings())
     service: Service = app.state.service
     service.use(classifier)
-    if not watched:
+    if not counting:
         for name, value in vars(service.metrics).items():
             if isinstance(value, MetricWrapperBase):
                 setattr(service.metrics, name, Nothing())
+            elif isinstance(value, dict):  # the children of one, by label
+                setattr(service.metrics, name, dict.fromkeys(value, Nothing()))
     service.start()
     return app
 
 
-async def block(app: Any, watched: bool) -> tuple[float, float]:
+async def block(app: Any, level: int) -> tuple[float, float]:
     """CPU and wall seconds of a request, the mean of a block."""
-    logging.getLogger("service").setLevel(logging.INFO if watched else logging.ERROR)
+    logging.getLogger("service").setLevel(level)
     wall, cpu = time.perf_counter(), time.process_time()
     for i in range(REQUESTS):
         await ask(app, TEXTS[i % len(TEXTS)])
@@ -88,28 +91,34 @@ async def block(app: Any, watched: bool) -> tuple[float, float]:
 
 
 async def main() -> None:
-    """Measure, and print a line for each kind of time."""
-    handler = logging.StreamHandler(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    handler.setFormatter(JSONFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    """Measure, and print a line for each way of watching."""
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    configure_logging("info", "json")
     classifier = Classifier.load(RELEASED_MODEL)
-    apps = {kind: application(classifier, watched=kind) for kind in (False, True)}
-    for kind, app in apps.items():
-        await block(app, kind)
-    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    silent = application(classifier, counting=False)
+    counting = application(classifier, counting=True)
+    ways = {
+        "nothing": (silent, logging.ERROR),
+        "metrics": (counting, logging.ERROR),
+        "metrics and JSON logs": (counting, logging.INFO),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for way in ways.values():
+        await block(*way)
     for i in range(BLOCKS):
         # Who goes first takes turns too.
-        for kind in (False, True) if i % 2 else (True, False):
-            found[kind].append(await block(apps[kind], kind))
-    for index, name in enumerate(("CPU", "wall")):
-        without, with_ = (
-            statistics.median(times[index] for times in found[kind]) for kind in (False, True)
-        )
-        print(
-            f"{name:<5} a request: without {1e3 * without:.3f} ms, with {1e3 * with_:.3f} ms; "
-            f"throughput {100 * (without / with_ - 1):+.1f} %"
-        )
-    for app in apps.values():
+        for j in range(len(ways)):
+            name = list(ways)[(i + j) % len(ways)]
+            found[name].append(await block(*ways[name]))
+    print(f"{'':<24}{'CPU ms':>9}{'':>9}{'wall ms':>9}")
+    for name, times in found.items():
+        line = f"{name:<24}"
+        for index in range(2):
+            base = statistics.median(t[index] for t in found["nothing"])
+            mine = statistics.median(t[index] for t in times)
+            line += f"{1e3 * mine:>9.3f}{100 * (base / mine - 1):>+8.1f}%"
+        print(line)
+    for app in (silent, counting):
         app.state.service.stop()
 
 

@@ -1,6 +1,8 @@
 """What docker-compose.yml promises."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,41 @@ def test_what_is_mounted_from_the_repository_exists(
             source = mount["source"] if isinstance(mount, dict) else mount.split(":")[0]
             if source.startswith("./"):
                 assert (root / source).exists(), source
+
+
+def config(folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """What Debian's docker-compose makes of the file in `folder`."""
+    # It is a Python program; the tests' environment is not its own.
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GRAFANA_"))}
+    return subprocess.run(
+        ["docker-compose", "config"],
+        cwd=folder,
+        env=env | variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def readable(root: Path, tmp_path: Path) -> Path:
+    """The file without the two keys that Debian's version, of 2021, does not know yet."""
+    content = yaml.safe_load((root / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert content.pop("name") == "danshi"
+    assert content["services"]["api"]["volumes"][0].pop("bind") == {"create_host_path": False}
+    (tmp_path / "docker-compose.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return tmp_path
+
+
+def test_docker_compose_accepts_the_file(readable: Path) -> None:
+    done = config(readable, GRAFANA_ADMIN_PASSWORD="secret")
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "secret"
+    assert services["api"]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_docker_compose_starts_nothing_without_a_password(readable: Path) -> None:
+    done = config(readable)
+    assert done.returncode != 0
+    assert "set it in the environment or in .env" in done.stderr

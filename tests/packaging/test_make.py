@@ -91,7 +91,7 @@ def test_a_python_without_venv_is_refused_with_a_sentence(checkout: Path) -> Non
 
 def test_make_alone_says_what_there_is(checkout: Path) -> None:
     said = make(at=checkout).stdout
-    for target in ("serve", "test", "train", "lint", "clean"):
+    for target in ("serve", "test", "train", "lint", "image-test", "dashboard", "clean"):
         assert f"make {target}" in said
 
 
@@ -100,4 +100,4 @@ def test_continuous_integration_runs_what_a_developer_runs(root: Path) -> None:
     lines = script.read_text(encoding="utf-8").splitlines()
     assert os.access(script, os.X_OK)
     assert "set -euo pipefail" in lines
-    assert lines.index("make lint") < lines.index("make test")
+    assert lines.index("make lint") < lines.index("make test") < lines.index("make image-test")
