@@ -36,7 +36,7 @@ LISTS := pyproject.toml constraints.txt
 PROGRAMS := prometheus=prometheus promtool=prometheus docker-compose=docker-compose \
 	chromium=chromium chromium=fonts-noto-cjk
 
-.PHONY: help serve test train lint image-test dashboard record-behaviour programs upgrade clean
+.PHONY: help serve test train lint image-test dashboard record-behaviour programs figures upgrade clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -77,6 +77,9 @@ programs:
 	apt-get update --quiet; \
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --quiet --no-install-recommends $$missing # at runlevel 1 none starts
+
+figures: | $(VENV)/.created ## Write the released model's figures into both READMEs
+	$(BIN)/python tests/figures.py
 
 upgrade: $(VENV)/.dev ## Take the newest releases that pyproject.toml allows, and pin them
 	$(BIN)/python -m pip --disable-pip-version-check install --upgrade --upgrade-strategy eager \

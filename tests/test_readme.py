@@ -11,23 +11,54 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import figures
+
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS = [
-    command
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    for command in block.replace("\\\n", " ").splitlines()
-    if command.strip()
-]
+TEXTS = {file.name: file.read_text("utf-8") for file in figures.READMES}
+README = TEXTS["README.md"]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str = README) -> list[str]:
+    lines = "".join(blocks("bash", text)).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.strip()]
+
+
+COMMANDS = commands()
+SENTENCE = "房间很干净，但是隔音太差了。"
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("language", ["bash", "python", "json"])
+def test_both_languages_show_the_same_code(language):
+    english, chinese = (blocks(language, text) for text in TEXTS.values())
+    assert english == chinese != []
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_what_is_linked_to_is_there(text):
+    targets = re.findall(r"\]\(([^):]+)\)", text)
+    assert ".docs/page.png" in targets
+    for target in targets:
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("readme", figures.READMES, ids=TEXTS)
+def test_the_figures_are_those_of_the_released_model(readme):
+    manifest = json.loads(figures.MANIFEST.read_text("utf-8"))
+    assert figures.shown(readme) == figures.table(manifest), "run: make figures"
 
 
 def test_every_command_of_the_readme_is_known_to_this_test():
@@ -49,24 +80,45 @@ def test_make_serve_serves_what_curl_asks():
     venv = os.path.relpath(sys.prefix, ROOT)
     command = ["make", "serve", f"PORT={port}", f"VENV={venv}"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    here = f"localhost:{port}"
     try:
         wait_until_ready(port)
-        curls = [c for c in COMMANDS if c.startswith("curl ")]
-        answers = [json.loads(run(c.replace("localhost:8000", f"localhost:{port}"))) for c in curls]
+        curls = [c.replace("localhost:8000", here) for c in COMMANDS if c.startswith("curl ")]
+        ours, theirs = [json.loads(run(c)) for c in curls]
+        snippet = next(b for b in blocks("python") if "localhost:8000" in b)
+        hub = value_of(snippet.replace("localhost:8000", here))
+        page = run(f"curl -s {here}/")
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
-    one, many = answers
-    assert one["label"] == "mixed"
-    assert [c["connective"] and c["connective"]["text"] for c in one["clauses"]] == [None, "但是"]
-    assert [len(result["clauses"]) for result in many["results"]] == [2, 2, 2]
+    assert ours["label"] == "mixed"
+    assert [c["connective"] and c["connective"]["text"] for c in ours["clauses"]] == [None, "但是"]
+    assert [len(labels) for labels in theirs] == [4, 4]
+    assert hub[0].label == "mixed"
+    assert "<title>" in page
+
+
+def test_the_two_lines_of_python_give_a_result_that_shows_itself():
+    result = value_of(next(b for b in blocks("python") if "import danshi" in b))
+    assert result.label == "mixed"
+    assert "但是" in result._repr_html_()
+
+
+@pytest.mark.slow
+def test_danshi_classifies_a_text_and_a_file_and_tells_of_its_models(tmp_path):
+    (tmp_path / "reviews.csv").write_text(f"stars,text\n2,{SENTENCE}\n5,很好吃\n", "utf-8")
+    chosen = [c for c in COMMANDS if re.match("danshi (classify|models)", c)]
+    said = [run(here(c), tmp_path) for c in chosen]
+    assert len(said) == 3
+    assert json.loads(said[0])["label"] == "mixed"
+    assert "mixed" in (tmp_path / "labelled.csv").read_text("utf-8").splitlines()[1]
+    assert json.loads(said[2])[0]["role"] == "released"
 
 
 def test_the_answer_shown_is_the_answer_given(released):
-    shown = re.search(r"```json\n(.*?)```", README, re.DOTALL)
-    assert shown is not None
-    expected = json.loads(shown[1])
-    result = released.classify("房间很干净，但是隔音太差了。")
+    (shown,) = blocks("json")
+    expected = json.loads(shown)
+    result = released.classify(SENTENCE)
     assert expected["label"] == result.label
     assert expected["polarity"] == pytest.approx(result.polarity, abs=0.1)
     for clause, said in zip(expected["clauses"], result.clauses, strict=True):
@@ -104,7 +156,29 @@ def wait_until_ready(port: int) -> None:
             time.sleep(0.2)
 
 
-def run(command: str) -> str:
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+def here(command: str) -> str:
+    """`danshi …` as this environment has it."""
+    return command.replace("danshi", f"{sys.executable} -m service", 1)
+
+
+def run(command: str, folder: Path = ROOT) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def value_of(snippet: str) -> Any:
+    """What a notebook would show: the value of the last line."""
+    *lines, last = snippet.strip().splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    return eval(last, names)
