@@ -14,6 +14,7 @@ from .artifact import (
 )
 from .engine import Engine, EngineName, RowLogits, load_engine
 from .errors import ArtifactError
+from .lanes import Lanes
 from .tokenizer import Prepared, Row, TextTokenizer
 from .verdict import ModelName, Result, verdict
 
@@ -62,13 +63,19 @@ class Classifier:
             tokenizer = TextTokenizer.load(folder / TOKENIZER, manifest.max_length)
         except Exception as error:  # tokenizers raises bare Exception
             raise ArtifactError(f"cannot read {folder / TOKENIZER}: {error}") from error
-        loaded = load_engine(
-            folder,
-            engine,
-            precision=manifest.precision,
-            pad_id=tokenizer.pad_id,
-            threads=threads,
-        )
+
+        def load(threads: int) -> Engine:
+            return load_engine(
+                folder,
+                engine,
+                precision=manifest.precision,
+                pad_id=tokenizer.pad_id,
+                threads=threads,
+            )
+
+        loaded = load(threads)
+        if loaded.threads > 1:
+            loaded = Lanes(loaded, load(1))
         return cls(folder, manifest, tokenizer, loaded)
 
     @property

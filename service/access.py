@@ -3,9 +3,8 @@
 import logging
 import re
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ClientGone, InternalError, Problem
@@ -16,6 +15,7 @@ from service.tracing import Traces
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = REQUEST_ID.lower().encode()
 # In the scope of a route whose clients read errors in another shape: Problem → Response.
 ERROR_SHAPE = "danshi.error_shape"
 # What comes from outside goes into logs and headers: bounded, and no spaces or line ends.
@@ -32,11 +32,14 @@ class Access:
         metrics: Metrics,
         routes: Container[str],
         quiet: Container[str],
+        direct: Mapping[tuple[str, str], ASGIApp],
         traces: Traces | None = None,
     ) -> None:
         """Wrap `app`.
 
         Args:
+            direct: by method and path, what answers in the place of `app`: the very function
+                that its route calls, without the third of a millisecond to find the route.
             routes: the paths that are label values; every other one is `other`,
                 or each scan for weaknesses would add series.
             quiet: paths asked by machines every few seconds; logged as debug, in no trace.
@@ -47,6 +50,7 @@ class Access:
         self._routes = routes
         self._quiet = quiet
         self._traces = traces
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,11 +65,15 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = record.id
+                message["headers"] = [
+                    *message["headers"],
+                    (_REQUEST_ID, record.id.encode("latin-1")),
+                ]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            app = self._direct.get((scope["method"], scope["path"]), self._app)
+            await app(scope, receive, send_with_id)
         except ClientGone as gone:
             status = gone.status
         except Exception as error:

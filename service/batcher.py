@@ -1,7 +1,8 @@
-"""One queue, one worker thread, one engine pass at a time.
+"""One queue, and as many worker threads as the engine runs passes side by side.
 
-There is no waiting for more rows: an idle engine takes what is there, and a
-batch forms while it is busy. `circle` says which rows a batch takes.
+There is no waiting for more rows: an idle worker takes what is there, and a
+batch forms while all are busy. `circle` says which rows a batch takes. A batch
+is short in time: who comes next waits for no more than one.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -32,8 +33,11 @@ logger = logging.getLogger(__name__)
 
 # An answer usually comes sooner than this; only then is it worth watching the client.
 _PATIENCE_SECONDS = 0.05
+# A pass should take so long: most of an engine's throughput, and a short wait for the next.
+_PASS_SECONDS = 0.012
+_LEAST_TOKENS = 128
 # A first guess, until the engine has shown its speed.
-_TOKENS_PER_SECOND = 10_000.0
+_TOKENS_PER_SECOND = 25_000.0
 _LONGEST_RETRY_SECONDS = 60
 # A pass takes a second at most on the slowest machine; this one hangs.
 STALLED_SECONDS = 30.0
@@ -51,7 +55,13 @@ class Batcher:
     """Runs the rows of many requests in shared batches."""
 
     def __init__(
-        self, runner: Runner, metrics: Metrics, *, max_queue_tokens: int, batch_tokens: int
+        self,
+        runner: Runner,
+        metrics: Metrics,
+        *,
+        max_queue_tokens: int,
+        batch_tokens: int,
+        lanes: int = 1,
     ) -> None:
         self._runner = runner
         self._metrics = metrics
@@ -60,24 +70,30 @@ class Batcher:
         # The lock of what follows it: the event loop and the worker both come here.
         self._changed = threading.Condition()
         self._circle = Circle()
-        self._running: set[Job] = set()
         self._closing = False
-        self._ended = False
+        self._died = False
+        # Of one pass beside others.
         self._speed = _TOKENS_PER_SECOND
-        self._busy_since: float | None = None
-        self._thread = threading.Thread(target=self._work, name="danshi-engine", daemon=True)
-        self._thread.start()
+        self._workers = [_Worker() for _ in range(lanes)]
+        for worker in self._workers:
+            worker.thread = threading.Thread(
+                target=self._work, args=(worker,), name="danshi-engine", daemon=True
+            )
+            worker.thread.start()
         metrics.watch_queue(
             lambda: len(self._circle), lambda: self._circle.tokens, max_queue_tokens
         )
 
     def check_alive(self) -> None:
-        """Raise WorkerDead if the worker has died, or will not come back from the engine."""
-        since = self._busy_since
-        if self._ended and not self._closing:
+        """Raise WorkerDead if a worker has died, or will not come back from the engine."""
+        if self._died:
             raise WorkerDead
-        if since is not None and time.perf_counter() - since > STALLED_SECONDS:
-            raise WorkerDead(f"One pass of the engine lasts more than {STALLED_SECONDS:g} seconds.")
+        now = time.perf_counter()
+        for worker in self._workers:
+            since = worker.busy_since
+            if since is not None and now - since > STALLED_SECONDS:
+                detail = f"One pass of the engine lasts more than {STALLED_SECONDS:g} seconds."
+                raise WorkerDead(detail)
 
     async def submit(
         self, rows: Sequence[Row], *, seconds: float, hung_up: Callable[[], Awaitable[object]]
@@ -92,27 +108,18 @@ class Batcher:
             Problem: refused (queue full, stopping), too late, or the engine failed.
             ClientGone: nobody waits for the answer any more.
         """
-        job = Job(rows, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = Job(rows, loop.create_future())
         self._enqueue(job)
-        watch: asyncio.Future[object] | None = None
+        wait = _Wait(loop, job, seconds, hung_up)
         try:
-            await asyncio.wait((job.answer,), timeout=min(_PATIENCE_SECONDS, seconds))
-            if not job.answer.done() and seconds > _PATIENCE_SECONDS:
-                watch = asyncio.ensure_future(hung_up())
-                await asyncio.wait(
-                    (job.answer, watch),
-                    timeout=seconds - _PATIENCE_SECONDS,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            if not job.answer.done():
-                raise ClientGone if watch is not None and watch.done() else DeadlineExceeded
-            outputs = job.answer.result()
+            outputs = await job.answer
         finally:
-            if watch is not None:
-                watch.cancel()
-            # Whatever ended this: nothing of it runs any more.
-            with self._changed:
-                self._circle.remove(job)
+            wait.end()
+            if job.waiting:
+                # Whatever ended this: nothing of it runs any more.
+                with self._changed:
+                    self._circle.remove(job)
             # Also of who waited in vain: else a full queue would look short.
             record = current(self._metrics)
             record.stage("queue", job.submitted, job.started or time.perf_counter())
@@ -120,91 +127,150 @@ class Batcher:
         return outputs
 
     def close(self) -> None:
-        """Accept no more, run what was accepted, and end the worker. Blocks until then."""
+        """Accept no more, run what was accepted, and end the workers. Blocks until then."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.thread.join()
 
     def _enqueue(self, job: Job) -> None:
         with self._changed:
             if self._closing:
                 raise Stopping
-            if self._ended:
+            if self._died:
                 raise WorkerDead
             queued = self._circle.tokens
             if queued + job.waiting_tokens() > self._max_queue_tokens:
-                seconds = math.ceil(queued / self._speed)
+                seconds = math.ceil(queued / (self._speed * len(self._workers)))
                 raise QueueFull(min(max(seconds, 1), _LONGEST_RETRY_SECONDS))
             self._circle.add(job)
             self._changed.notify()
 
-    # From here on: the worker's thread.
+    # From here on: the workers' threads.
 
-    def _work(self) -> None:
+    def _work(self, worker: "_Worker") -> None:
         try:
-            while batch := self._next_batch():
-                self._run(batch)
+            while batch := self._next_batch(worker):
+                self._run(worker, batch)
         except BaseException:
-            logger.critical("the engine's worker has died", exc_info=True)
-        finally:
+            logger.critical("a worker of the engine has died", exc_info=True)
             with self._changed:
-                self._ended = True
-                left = {*self._circle.clear(), *self._running}
+                self._died = True
+                left = {*self._circle.clear(), *worker.running}
             _reply(left, WorkerDead)
 
-    def _next_batch(self) -> list[tuple[Job, int]]:
+    def _next_batch(self, worker: "_Worker") -> list[tuple[Job, int]]:
         """Wait for rows and take some; none when closed and nothing is left."""
         with self._changed:
-            self._running = set()
-            while not len(self._circle) and not self._closing:
+            worker.running = set()
+            while not len(self._circle) and not self._closing and not self._died:
                 self._changed.wait()
             if not len(self._circle):
                 return []
-            batch = self._circle.take(self._batch_tokens)
-            self._running = {job for job, _ in batch}
+            batch = self._circle.take(self._budget())
+            worker.running = {job for job, _ in batch}
         now = time.perf_counter()
-        for job in self._running:
+        for job in worker.running:
             job.started = job.started or now
         return batch
 
-    def _run(self, batch: list[tuple[Job, int]]) -> None:
+    def _budget(self) -> int:
+        """Tokens of a batch, by what the engine has shown."""
+        return min(max(int(self._speed * _PASS_SECONDS), _LEAST_TOKENS), self._batch_tokens)
+
+    def _run(self, worker: "_Worker", batch: list[tuple[Job, int]]) -> None:
         rows = [job.rows[index] for job, index in batch]
-        self._busy_since = begin = time.perf_counter()
+        worker.busy_since = begin = time.perf_counter()
         try:
             outputs = self._runner.run(rows)
         except Exception:
             logger.exception("the engine failed on a batch of %d rows", len(rows))
             with self._changed:
-                for job in self._running:
+                for job in worker.running:
                     self._circle.remove(job)
-            _reply(self._running, InternalError)
+            _reply(worker.running, InternalError)
             return
         finally:
             end = time.perf_counter()
-            self._busy_since = None
-            count_batch(self._metrics, rows, end - begin)
+            worker.busy_since = None
         tokens = len(rows) * max(row.length for row in rows)
-        self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
-        for (job, index), output in zip(batch, outputs, strict=True):
-            job.outputs[index] = output
-        done = [job for job in self._running if len(job.outputs) == len(job.rows)]
-        for job in done:
-            job.finished = end
+        if tokens >= _LEAST_TOKENS:  # a short pass tells of its fixed cost
+            self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
+        done = []
+        with self._changed:  # the rows of one job may come from several workers
+            for (job, index), output in zip(batch, outputs, strict=True):
+                job.outputs[index] = output
+                if len(job.outputs) == len(job.rows):
+                    job.finished = end
+                    done.append(job)
         _reply(done)
+        # Behind the reply, which somebody waits for. All lanes together are busy 1 at most.
+        count_batch(self._metrics, rows, (end - begin) / len(self._workers))
 
 
-def _reply(jobs: Iterable[Job], problem: type[Problem] | None = None) -> None:
-    """Hand the jobs' outputs, or `problem`, to the event loops that wait for them."""
-    for job in jobs:
+class _Worker:
+    """One thread and what it is at."""
+
+    thread: threading.Thread
+
+    def __init__(self) -> None:
+        self.running: set[Job] = set()
+        self.busy_since: float | None = None
+
+
+class _Wait:
+    """Ends a wait at its deadline, or when the client hangs up. Costs a timer and no task."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        job: Job,
+        seconds: float,
+        hung_up: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._loop = loop
+        self._answer = job.answer
+        self._left = seconds - _PATIENCE_SECONDS
+        self._hung_up = hung_up
+        self._watch: asyncio.Future[object] | None = None
+        after = self._watch_client if self._left > 0 else self._give_up
+        self._timer = loop.call_later(min(_PATIENCE_SECONDS, seconds), after)
+
+    def _watch_client(self) -> None:
+        self._timer = self._loop.call_later(self._left, self._give_up)
+        self._watch = asyncio.ensure_future(self._hung_up())
+        self._watch.add_done_callback(self._let_go)
+
+    def _let_go(self, watch: "asyncio.Future[object]") -> None:
+        if not watch.cancelled() and not self._answer.done():
+            self._answer.set_exception(watch.exception() or ClientGone())
+
+    def _give_up(self) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(DeadlineExceeded())
+
+    def end(self) -> None:
+        """There is an answer, or nobody waits for one."""
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+
+
+def _reply(jobs: Collection[Job], problem: type[Problem] | None = None) -> None:
+    """Hand the jobs' outputs, or `problem`, to the event loop that waits for them."""
+    for loop in {job.answer.get_loop() for job in jobs}:
+        # One wake-up for all of them: each costs the GIL twice.
+        same = [job for job in jobs if job.answer.get_loop() is loop]
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            job.answer.get_loop().call_soon_threadsafe(_resolve, job, problem)
+            loop.call_soon_threadsafe(_resolve, same, problem)
 
 
-def _resolve(job: Job, problem: type[Problem] | None) -> None:
-    if job.answer.done():
-        return
-    if problem is None:
-        job.answer.set_result([job.outputs[i] for i in range(len(job.rows))])
-    else:
-        job.answer.set_exception(problem())
+def _resolve(jobs: Iterable[Job], problem: type[Problem] | None) -> None:
+    for job in jobs:
+        if job.answer.done():
+            continue
+        if problem is None:
+            job.answer.set_result([job.outputs[i] for i in range(len(job.rows))])
+        else:
+            job.answer.set_exception(problem())

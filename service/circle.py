@@ -1,29 +1,28 @@
-"""Which rows run next: fair between requests, little padding.
+"""Which rows run next: fair between requests, the oldest first, little padding.
 
-Requests with waiting rows stand in a circle. A batch takes rows of one class
-of lengths, that of the request whose turn it is, so that under half of it is
-padding. Every request gives one row of that class a round until the token
-budget is full, so that one of hundreds of texts shares the engine with one of
-one text; and whoever had its turn goes to the end of the circle, so that no
-class of lengths waits for long.
+Requests with waiting rows stand in a circle, oldest first. The first gives its
+longest row, which makes the batch as wide as it is; every request then gives
+one row a round that is no longer and not much shorter, until the token budget
+is full. So one request of hundreds of texts shares the engine with one of one
+text. Whoever was first goes to the end of the circle.
 """
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from models.engine import RowLogits
 from models.tokenizer import Row
 
-# Shorter rows are one class: a pass of their own costs more than their padding.
-_SHORT = 32
+# Padding that costs less than a pass of its own.
+_CHEAP_PADDING = 16
 
 
-def length_class(length: int) -> int:
-    """Rows of one class differ in length by less than a factor of two, or are short."""
-    return max(length - 1, _SHORT - 1).bit_length()
+def shortest_beside(width: int) -> int:
+    """The shortest row that may share a batch of `width` tokens a row."""
+    return width - max(_CHEAP_PADDING, width // 4)
 
 
 @dataclass(eq=False, slots=True)
@@ -33,30 +32,29 @@ class Job:
     rows: Sequence[Row]
     answer: "asyncio.Future[list[RowLogits]]"
     outputs: dict[int, RowLogits] = field(default_factory=dict)
-    waiting: dict[int, deque[int]] = field(default_factory=dict)
     submitted: float = field(default_factory=time.perf_counter)
     started: float = 0.0
     finished: float = 0.0
+    # The lengths and indices of the rows that no batch has taken, longest last.
+    waiting: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        for index, row in enumerate(self.rows):
-            self.waiting.setdefault(length_class(row.length), deque()).append(index)
+        self.waiting = sorted((row.length, -i) for i, row in enumerate(self.rows))
 
     def waiting_tokens(self) -> int:
         """Tokens of the rows that no batch has taken."""
-        return sum(self.rows[i].length for indices in self.waiting.values() for i in indices)
+        return sum(length for length, _ in self.waiting)
 
-    def next_length(self, kind: int) -> int:
-        """The length of the next row of class `kind`."""
-        return self.rows[self.waiting[kind][0]].length
-
-    def take(self, kind: int) -> int:
-        """The index of the next row of class `kind`, which then waits no more."""
-        indices = self.waiting[kind]
-        index = indices.popleft()
-        if not indices:
-            del self.waiting[kind]
-        return index
+    def take(self, shortest: int, longest: int) -> int | None:
+        """The index of the longest row of such a length, which then waits no more."""
+        waiting = self.waiting
+        place = len(waiting) - 1
+        # A single row nearly always, and in a big request mostly the last: no bisection.
+        while place >= 0 and waiting[place][0] > longest:
+            place -= 1
+        if place < 0 or waiting[place][0] < shortest:
+            return None
+        return -waiting.pop(place)[1]
 
 
 class Circle:
@@ -64,20 +62,20 @@ class Circle:
 
     def __init__(self) -> None:
         self.tokens = 0
-        self._jobs: deque[Job] = deque()
+        self._jobs: OrderedDict[Job, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def add(self, job: Job) -> None:
         """Let `job` join at the end."""
-        self._jobs.append(job)
+        self._jobs[job] = None
         self.tokens += job.waiting_tokens()
 
     def remove(self, job: Job) -> None:
         """Let `job` leave, if it is here; its waiting rows will not run."""
         if job in self._jobs:
-            self._jobs.remove(job)
+            del self._jobs[job]
             self.tokens -= job.waiting_tokens()
             job.waiting.clear()
 
@@ -93,21 +91,22 @@ class Circle:
 
         At least one row; more only while rows × longest row keep to `budget`.
         """
-        kind = next(iter(self._jobs[0].waiting))
-        givers = deque(job for job in self._jobs if kind in job.waiting)
-        self._jobs.rotate(-1)
+        first = next(iter(self._jobs))
+        self._jobs.move_to_end(first)
+        width = first.waiting[-1][0]
+        shortest, most = shortest_beside(width), max(budget // width, 1)
         batch: list[tuple[Job, int]] = []
-        width = 0
-        while givers:
+        givers = deque(job for job in self._jobs if job is not first)
+        givers.appendleft(first)
+        while givers and len(batch) < most:
             job = givers.popleft()
-            length = job.next_length(kind)
-            width = max(width, length)
-            if batch and width * (len(batch) + 1) > budget:
-                break
-            batch.append((job, job.take(kind)))
-            self.tokens -= length
-            if kind in job.waiting:
+            index = job.take(shortest, width)
+            if index is None:
+                continue
+            batch.append((job, index))
+            self.tokens -= job.rows[index].length
+            if job.waiting:
                 givers.append(job)
-            elif not job.waiting:
-                self._jobs.remove(job)
+            else:
+                del self._jobs[job]
         return batch

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from models import Result, TextError
-from models.engine import RowLogits
+from models.engine import Engine, RowLogits
 from models.tokenizer import Prepared, Row
 from service.batcher import Batcher
 from service.body import json_type
@@ -27,6 +27,8 @@ _INLINE_CHARACTERS = 1000
 
 class ServedModel(Protocol):
     """What the service needs of `models.Classifier`."""
+
+    engine: Engine
 
     def prepare(self, text: str) -> Prepared:
         """Tokenise."""
@@ -53,6 +55,7 @@ class Pipeline:
             metrics,
             max_queue_tokens=settings.max_queue_tokens,
             batch_tokens=settings.batch_tokens,
+            lanes=model.engine.lanes,
         )
 
     def check_alive(self) -> None:

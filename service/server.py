@@ -5,6 +5,7 @@ import errno
 import logging
 import signal
 import socket
+import sys
 from types import FrameType
 
 import uvicorn
@@ -16,6 +17,9 @@ from service.settings import Settings, unknown_variables
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+# Python's own 5 ms is as long as a pass: an engine thread that has an answer, or needs the
+# next batch, would wait so long for a busy event loop.
+_SWITCH_SECONDS = 0.0005
 
 
 class StartError(RuntimeError):
@@ -62,6 +66,7 @@ def serve(settings: Settings) -> None:
         ArtifactError: the model cannot be served.
     """
     configure_logging(settings.log_level, settings.log_format)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     for sentence in unknown_variables():
         logger.warning(sentence)
     # First the port, which fails at once. Who comes while the model loads waits in the backlog.

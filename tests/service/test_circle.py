@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from models.tokenizer import Row
-from service.circle import Circle, Job, length_class
+from service.circle import Circle, Job, shortest_beside
 
 
 def row(length: int) -> Row:
@@ -28,11 +28,9 @@ def batches(circle: Circle, budget: int) -> Iterator[list[tuple[Job, int]]]:
         yield circle.take(budget)
 
 
-def test_rows_of_one_class_differ_by_less_than_a_factor_of_two() -> None:
-    for kind in {length_class(n) for n in range(33, 2000)}:
-        same = [n for n in range(33, 2000) if length_class(n) == kind]
-        assert max(same) < 2 * min(same)
-    assert len({length_class(n) for n in range(1, 33)}) == 1
+def test_what_shares_a_batch_is_padded_little() -> None:
+    for width in range(1, 2000):
+        assert width - shortest_beside(width) <= max(16, width / 4)
 
 
 def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
@@ -46,7 +44,7 @@ def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
     for batch in batches(circle, 512):
         seen += batch
         assert len(batch) * max(lengths(batch)) <= 512
-        assert len({length_class(n) for n in lengths(batch)}) == 1
+        assert min(lengths(batch)) >= shortest_beside(max(lengths(batch)))
     assert len(seen) == len(set(seen)) == sum(len(j.rows) for j in jobs)
     assert circle.tokens == 0
 
@@ -96,3 +94,20 @@ def test_who_leaves_takes_its_rows_along() -> None:
     circle.remove(gone)
     assert circle.tokens == 20
     assert [{j for j, _ in batch} for batch in batches(circle, 1024)] == [{stays}]
+
+
+def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are() -> None:
+    circle = Circle()
+    jobs = [job(length) for length in (10, 300, 60, 12, 290, 64)]
+    for one in jobs:
+        circle.add(one)
+    for oldest in jobs:
+        if oldest.waiting:
+            assert oldest in {j for j, _ in circle.take(1024)}
+    assert len(circle) == 0
+
+
+def test_rows_of_one_request_run_longest_first_among_their_like() -> None:
+    circle = Circle()
+    circle.add(job(20, 200, 21, 190, 22))
+    assert [lengths(batch) for batch in batches(circle, 1024)] == [[200, 190], [22, 21, 20]]

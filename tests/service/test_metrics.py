@@ -232,7 +232,7 @@ def test_the_words_with_a_series_are_words_that_turn() -> None:
 def test_padding_and_work_of_a_batch_are_counted(app: RunningApp, engine: ObedientEngine) -> None:
     with app.client() as client:
         client.post("/v1/classify", json={"texts": ["好" * 4, "好" * 14]})
-        ((short, long),) = engine.batches
+        ((long, short),) = engine.batches
         assert metric(client, "danshi_batch_tokens_sum") == 2 * long
         padding = metric(client, "danshi_batch_padding_ratio_sum")
         assert padding == pytest.approx((long - short) / (2 * long))
