@@ -1,0 +1,1 @@
+"""Services that people use today, on the same weights, for comparison."""

@@ -1,0 +1,99 @@
+"""Starting what is measured, each as a process of its own, and looking at it from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+
+class Server:
+    """A running server. `cold_start` is from the start of its process to its first answer."""
+
+    def __init__(self, command: list[str], port: int, log: Path, probe: dict[str, Any]) -> None:
+        """Start it and wait for an answer to `probe` (path, and body if it is a POST).
+
+        Raises:
+            RuntimeError: it ended, or did not answer within two minutes; with its last words.
+        """
+        self.log = log
+        self._file = log.open("w", encoding="utf-8")
+        quiet = {
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "INFINITY_ANONYMOUS_USAGE_STATS": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+        begin = time.perf_counter()
+        self._process = subprocess.Popen(
+            command, stdout=self._file, stderr=self._file, start_new_session=True,
+            env=os.environ | quiet,
+        )  # fmt: skip
+        while not answers(port, probe):
+            if self._process.poll() is not None or time.perf_counter() > begin + 120:
+                self.stop()
+                raise RuntimeError(last_words(log))
+            time.sleep(0.02)
+        self.cold_start = time.perf_counter() - begin
+
+    def memory(self) -> float:
+        """MB of the process and its children: resident, or of the dearest moment if one process."""
+        pids = [self._process.pid, *descendants(self._process.pid)]
+        what = "VmHWM" if len(pids) == 1 else "VmRSS"
+        return sum(status(pid, what) for pid in pids) / 1024
+
+    def stop(self) -> None:
+        """End it and what it started."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, number)
+                self._process.wait(15)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+        self._file.close()
+
+
+def answers(port: int, probe: dict[str, Any]) -> bool:
+    """Whether the server answers `probe` with 200."""
+    body = json.dumps(probe["body"]).encode() if "body" in probe else None
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{probe['path']}", body, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that says something."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:160] if lines else "it ended without a word"
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes below `pid`."""
+    found: list[int] = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(file.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            child = int(file.parent.name)
+            found += [child, *descendants(child)]
+    return found
+
+
+def status(pid: int, name: str) -> int:
+    """A figure of /proc/PID/status, in kB."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
