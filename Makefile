@@ -36,11 +36,7 @@ LISTS := pyproject.toml constraints.txt
 PROGRAMS := prometheus=prometheus promtool=prometheus docker-compose=docker-compose \
 	chromium=chromium chromium=fonts-noto-cjk
 
-<<<<<<< HEAD
-.PHONY: help serve test train lint image-test dashboard record-behaviour programs figures upgrade clean
-=======
-.PHONY: help serve test train lint bench dashboard record-behaviour programs upgrade clean
->>>>>>> 6ec9f6d (Measure speed beside other servers with make bench)
+.PHONY: help serve test train lint bench image-test dashboard record-behaviour programs figures upgrade clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -59,10 +55,9 @@ lint: $(VENV)/.dev ## Set up, then check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-<<<<<<< HEAD
 image-test: ## Build the image without Docker, run it and ask it (as root on Debian)
 	@.ci/image-test
-=======
+
 bench: $(VENV)/.dev ## Set up, then measure speed beside other servers (ARGS='--quick --texts FILE')
 	@for each in wrk=wrk cc='gcc libc6-dev'; do \
 		if ! command -v "$${each%%=*}" >/dev/null; then \
@@ -73,7 +68,6 @@ bench: $(VENV)/.dev ## Set up, then measure speed beside other servers (ARGS='--
 		fi; \
 	done
 	$(BIN)/python -m tests.benchmarks --torch '$(TORCH)' $(ARGS)
->>>>>>> 6ec9f6d (Measure speed beside other servers with make bench)
 
 dashboard: $(VENV)/.dev ## Write the dashboard of Grafana from its code
 	$(BIN)/python -m service.ops.grafana.dashboard

@@ -88,6 +88,8 @@ class Access:
     def _end(self, scope: Scope, record: Record, status: int) -> None:
         # The route's own path, as written: one series for all files of the page.
         path = getattr(scope.get("route"), "path", None)
+        if (scope["method"], scope["path"]) in self._direct:
+            path = scope["path"]
         route = str(path) if path in self._routes else OTHER
         seconds = record.end(route, status)
         if self._traces is not None and route not in self._quiet:
