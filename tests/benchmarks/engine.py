@@ -19,7 +19,7 @@ from models.stream import batches_by_length
 from models.tokenizer import Row
 
 RELEASED = Path(__file__).parents[2] / "models" / "released"
-BUDGETS = (256, 512, 1024, 2048, 4096)
+BUDGETS = (128, 256, 512, 1024, 2048)
 LENGTHS = (8, 16, 32, 64, 128, 250)
 
 
