@@ -32,6 +32,8 @@ class Task:
         Raises:
             BulkError: the input cannot be read on, or the output not be written.
         """
+        # As in the server: an engine thread must not wait long for a busy Python one.
+        sys.setswitchinterval(0.0005)
         if self.output is None:
             return self._print(classifier, show)
         outcome = run(classifier, self.source, self.output, self.output_format, resume=self.resume)
