@@ -1,4 +1,4 @@
-"""The peers, each in a virtual environment of its own under build/, made once."""
+"""The peers, in virtual environments of their own under build/, made once."""
 
 import subprocess
 import sys
@@ -20,6 +20,8 @@ class Peer:
     path: str = "/predict"
     bodies: str = "single"
     batch_path: str = ""
+    # The environment: shared, unless a peer wants other releases than the others.
+    home: str = "common"
 
     @property
     def probe(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ PEERS = (
         ),
         path="/classify",
         bodies="input",
+        home="infinity",
     ),
     Peer(
         "Ray Serve",
@@ -66,10 +69,11 @@ def install(peer: Peer, folder: Path, torch: list[str]) -> Path:
     Raises:
         RuntimeError: it does not install; with pip's own reason.
     """
-    home = folder / peer.command[1].rpartition("/")[2].removesuffix(".py")
-    done = home / ".installed"
+    home = folder / peer.home
+    done = home / f".installed-{peer.name.replace(' ', '')}"
     if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        if not (home / "bin" / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
         for packages in (torch, peer.packages):
             log = home / "pip.log"

@@ -41,6 +41,10 @@ def main(model: Path, folder: Path) -> None:
         tokenizer_file=str(model / "tokenizer.json"), model_max_length=512, **special
     )
     tokenizer.save_pretrained(folder)
+    # The name that older releases know too: the peers do not all have the same.
+    written = folder / "tokenizer_config.json"
+    named = json.loads(written.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    written.write_text(json.dumps(named))
 
 
 if __name__ == "__main__":
