@@ -16,7 +16,7 @@ import jieba
 from .connectives import ALL, GRANTED, GRANTING, MAIN_CLAUSE, PREDICATE_END, Connective, Place
 from .labels import Relation
 
-CLAUSE_RULES = "v1"
+CLAUSE_RULES = "v2"
 
 jieba.setLogLevel(logging.WARNING)
 
@@ -38,7 +38,10 @@ _READABLE = re.compile(r"\w")
 _CONTEXT = 24
 _BY_WORD: dict[str, Connective] = {entry.word: entry for entry in ALL}
 _CANDIDATE = re.compile(
-    "|".join(sorted((*_BY_WORD, *MAIN_CLAUSE), key=len, reverse=True)),
+    # 但系 is Cantonese for 但是, and not in 但系统.
+    "|".join(sorted((*_BY_WORD, *MAIN_CLAUSE), key=len, reverse=True)).replace(
+        "但系", "但系(?![统列])"
+    )
 )
 _BEHIND_CONCESSION = {word: Connective(word, "contrast", Place.INSIDE) for word in MAIN_CLAUSE}
 
@@ -128,7 +131,9 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
         before = text[max(begin, found.start() - _CONTEXT) : found.start()]
         if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
             continue
-        edges = found.span()
+        edges: tuple[int, ...] = found.span()
+        if entry.at_head is not None and found.start() == begin:
+            edges = (begin,)  # jieba sees 可用 and 可比 as words, also where 可 begins a clause
         if words is None and not all(_parts_words(text, edge, start, end) for edge in edges):
             words = _word_edges(text, start, end)
         if words is not None and not words.issuperset(edges):
@@ -149,7 +154,7 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
 
 def _splits(entry: Connective, before: str, held: Mark | None) -> bool:
     """Whether the word starts a clause of its own in the middle of a stretch."""
-    if entry.place is Place.HEAD or len(before) < 2:
+    if entry.place is Place.HEAD or len(before) < (1 if entry.word in ("但", "但是") else 2):
         return False
     if entry.word in _BEHIND_CONCESSION or (
         entry.relation == "contrast" and not entry.open and entry.place is Place.ANYWHERE
@@ -166,6 +171,7 @@ def _segmenter() -> jieba.Tokenizer:
     """jieba with its dictionary loaded once."""
     segmenter = jieba.Tokenizer()
     segmenter.initialize()
+    segmenter.del_word("但书")  # a lawyer's word; in reviews 但 书是正版
     return segmenter
 
 

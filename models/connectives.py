@@ -29,7 +29,8 @@ class Connective:
     """One word with the reading that makes it a connective.
 
     `not_before` and `not_after` match the text that follows and precedes the word
-    in its other readings.
+    in its other readings; `at_head` takes the place of `not_before` where the word
+    begins a clause: 可 is then almost always a turn.
     """
 
     word: str
@@ -41,11 +42,13 @@ class Connective:
     not_after: re.Pattern[str] | None = None
     only_before: re.Pattern[str] | None = None
     only_after: re.Pattern[str] | None = None
+    at_head: re.Pattern[str] | None = None
 
     def fits(self, before: str, after: str) -> bool:
         """Whether the word, between `before` and `after`, is this connective."""
+        excluded = self.not_before if before or self.at_head is None else self.at_head
         return not (
-            (self.not_before is not None and self.not_before.match(after))
+            (excluded is not None and excluded.match(after))
             or (self.not_after is not None and self.not_after.search(before))
             or (self.only_before is not None and not self.only_before.match(after))
             or (self.only_after is not None and not self.only_after.search(before))
@@ -69,7 +72,7 @@ CONTRAST: tuple[Connective, ...] = (
         for word in ("但是", "然而", "但却", "可是却", "却是", "但系", "只可惜", "but", "however")
     ),
     Connective(
-        "但", "contrast", not_before=_p(r"凡|愿|求|丁|书|说无妨"), not_after=_p(r"[不非岂]$")
+        "但", "contrast", not_before=_p(r"凡|愿|求(?!求)|丁|说无妨|[见闻][^，。！？；]"), not_after=_p(r"[不非岂]$")
     ),
     Connective(
         "可是", "contrast", not_before=_p(r"老|出了名|花了"), not_after=_p(r"[我你他她它这那咱们]$")
@@ -95,8 +98,18 @@ CONTRAST: tuple[Connective, ...] = (
         Place.INSIDE,
         not_before=_p(
             r"真|算|把|谓|想|见|以|能|爱|口|靠|行|怜|惜|观|乐|笑|恶|疑|取|人|不是|不敢|不得|不咋|别|得|要|太|"
-            r"贵|选|大可小|没少|[^，。！？；]{1,7}了([，。！？；~]|$)|[^，。！？；]{0,3}(呢|啦)|[^，。！？；]{0,2}$|说的"
+            r"贵|选|大可小|没少|[^，。！？；]{1,7}了([，。！？；~]|$)|[^，。！？；]{0,3}(呢|啦)|[^，。！？；]{0,2}$|说的|挑|抱怨|骂|夸|嫌"
         ),
+        at_head=_p(
+            r"算|把|谓|想而|见|以|能|爱|口|靠|行|怜|惜|观|恶|疑|取|人|乐|玩性|男|劲|圈|去你|不是[，。！？；吗嘛]|真(?![没打要用不说到])"
+        ),
+    ),
+    Connective(
+        "而",
+        "contrast",
+        Place.HEAD,
+        open=True,
+        not_before=_p(r"且|已|言|是|来|后|立|非|今|又"),
     ),
     *(
         Connective(word, "contrast", open=True)
@@ -117,6 +130,8 @@ CONTRAST: tuple[Connective, ...] = (
             "幸好",
             "幸亏",
             "所幸",
+            "幸而",
+            "唯独",
             "问题是",
             "话说回来",
         )
@@ -126,6 +141,13 @@ CONTRAST: tuple[Connective, ...] = (
         for word in (
             "没想到",
             "没成想",
+            "没料到",
+            "没承想",
+            "不承想",
+            "不成想",
+            "谁承想",
+            "谁能想到",
+            "点知",
             "想不到",
             "谁知道",
             "谁知",
@@ -185,7 +207,7 @@ CONTRAST: tuple[Connective, ...] = (
 )
 
 CONCESSION: tuple[Connective, ...] = (
-    *(Connective(word, "concession") for word in ("虽然", "虽说", "虽然说", "尽管说", "话虽如此")),
+    *(Connective(word, "concession") for word in ("虽然", "虽说", "虽然说", "尽管说", "话虽如此", "别看")),
     Connective(
         "尽管",
         "concession",
@@ -199,7 +221,7 @@ CONCESSION: tuple[Connective, ...] = (
         not_after=_p(r"麻雀$"),
     ),
     Connective("固然", "concession", Place.INSIDE),
-    *(Connective(word, "concession") for word in ("哪怕", "即使", "即便", "纵然", "就算")),
+    *(Connective(word, "concession") for word in ("哪怕", "即使", "即便", "纵然", "纵使", "就算")),
     *(
         Connective(word, "concession", open=True)
         for word in ("本以为", "原以为", "本来以为", "原本以为", "还以为", "以为")
