@@ -13,7 +13,16 @@ from functools import cache
 
 import jieba
 
-from .connectives import ALL, GRANTED, GRANTING, MAIN_CLAUSE, PREDICATE_END, Connective, Place
+from .connectives import (
+    ALL,
+    GRANTED,
+    GRANTING,
+    MAIN_CLAUSE,
+    NO_WORDS,
+    PREDICATE_END,
+    Connective,
+    Place,
+)
 from .labels import Relation
 
 CLAUSE_RULES = "v2"
@@ -36,6 +45,8 @@ _SENTENCE_END = re.compile(r"[。！？\n]|\.\.+")
 _READABLE = re.compile(r"\w")
 # No reading looks further: the time stays linear in the text.
 _CONTEXT = 24
+# A concession with its subject, and nothing said of it yet, is no longer than this.
+_SUBJECT = 4
 _BY_WORD: dict[str, Connective] = {entry.word: entry for entry in ALL}
 _CANDIDATE = re.compile(
     # 但系 is Cantonese for 但是, and not in 但系统.
@@ -156,12 +167,14 @@ def _splits(entry: Connective, before: str, held: Mark | None) -> bool:
     """Whether the word starts a clause of its own in the middle of a stretch."""
     if entry.place is Place.HEAD or len(before) < (1 if entry.word in ("但", "但是") else 2):
         return False
-    if entry.word in _BEHIND_CONCESSION or (
-        entry.relation == "contrast" and not entry.open and entry.place is Place.ANYWHERE
-    ):
+    if entry.relation == "contrast" and not entry.open and entry.place is Place.ANYWHERE:
         return True
     behind_concession = (
-        held is not None and held.relation == "concession" and entry.relation == "contrast"
+        held is not None
+        and held.relation == "concession"
+        and entry.relation == "contrast"
+        # 虽说进度还是偏赶 and 尽管电视还是大屁股 have said their subject only.
+        and (entry.word not in _BEHIND_CONCESSION or len(before) > _SUBJECT)
     )
     return behind_concession or PREDICATE_END.search(before) is not None
 
@@ -171,7 +184,8 @@ def _segmenter() -> jieba.Tokenizer:
     """jieba with its dictionary loaded once."""
     segmenter = jieba.Tokenizer()
     segmenter.initialize()
-    segmenter.del_word("但书")  # a lawyer's word; in reviews 但 书是正版
+    for rare in NO_WORDS:
+        segmenter.del_word(rare)
     return segmenter
 
 

@@ -63,31 +63,42 @@ _NUMBER = r"[0-9零一二两三四五六七八九十百千万几半]"
 _AMOUNT = (
     rf"(才|就|只|仅|区区)?{_NUMBER}+(多|来|把|、|到|-|\.|{_NUMBER})*"
     r"(块|元|毛|分|角|天|晚|夜|小时|秒|分钟|公里|里|米|斤|两|克|个|位|间|家|张|条|只|件|本|部|次|回|"
-    r"集|章|月|年|岁|寸|碗|杯|口|页|站|层|步|顿|%|w|k)(多|来)?[^，。！？；]{0,2}"
-    r"(而已|罢了|左右|出头|钱|吧|嘛|啊|呢|的|就|便|[，。！？；~]|$)"
+    r"集|章|月|年|岁|寸|碗|杯|口|页|站|层|步|顿|刻钟|%|w|k)(多|来)?(?!之?后)[^，。！？；]{0,2}"
+    r"(而已|罢了|左右|出头|钱|吧|嘛|啊|呢|的|[，。！？；~]|$)"
+)
+# 不过 that means "only", or is part of another word: 过瘾, 过分, 过来.
+_ONLY = (
+    rf"如此|尔尔|瘾|气|分(?!量|数|是)|来|去(?!年)|得了|时(?!效|间)|期|敏|(就是|才|只是){_NUMBER}|"
+    r"是(?!真|有|挺|很|太|比|稍|在|不|没|我|因|值|需|要|得|还)|了?$"
 )
 CONTRAST: tuple[Connective, ...] = (
     *(
         Connective(word, "contrast")
-        for word in ("但是", "然而", "但却", "可是却", "却是", "但系", "只可惜", "but", "however")
+        for word in ("但是", "然而", "然则", "但却", "可是却", "但系", "只可惜", "but", "however")
     ),
     Connective(
-        "但", "contrast", not_before=_p(r"凡|愿|求(?!求)|丁|说无妨|[见闻][^，。！？；]"), not_after=_p(r"[不非岂]$")
+        "但",
+        "contrast",
+        not_before=_p(r"凡|愿|求(?!求)|丁|说无妨|[见闻][^，。！？；]"),
+        not_after=_p(r"[不非岂]$"),
+        at_head=_p(r"凡|愿|求(?!求)|丁|说无妨|见(?!到|面|不|了)[^，。！？；]|闻"),
     ),
     Connective(
-        "可是", "contrast", not_before=_p(r"老|出了名|花了"), not_after=_p(r"[我你他她它这那咱们]$")
+        "可是",
+        "contrast",
+        not_before=_p(r"老(?![师板闆公婆人妈爸])|出了名|花了|俱全"),
+        not_after=_p(r"([我你他她它这那咱们儿]|[看花家买吃用住]的)$"),
     ),
     Connective(
         "不过",
         "contrast",
-        not_before=_p(
-            rf"如此|尔尔|瘾|气|分(?!量)|来|去|得了|时|期|敏|(就是|才|只是){_NUMBER}|{_AMOUNT}|"
-            r"是(?!真|有|挺|很|太|比|稍|在|不|没|我|因|值|需|要|得|还)|了?$"
-        ),
+        not_before=_p(rf"{_ONLY}|刚过?{_NUMBER}|([^，。！？；]{{1,2}}了|按)?{_NUMBER}(?!个人)"),
         not_after=_p(
-            r"(再|最好|只|才|比|(?<![难好])[超说看打吃忍受躲赶跑瞒拗拼敌抵熬睡绕逃挤信放])$"
+            r"(再|最[^，。！？；的是]{1,3}|要说[^，。！？；]{1,4}|不功|每天|本来|没想到|"
+            r"只|才|比|(?<![难好])[抢撑超说看打吃忍受躲赶跑瞒拗拼敌抵熬睡绕逃挤信放])$"
             r"|再[^，。！？；]{1,6}$"
         ),
+        at_head=_p(rf"{_ONLY}|{_AMOUNT}"),
     ),
     Connective(
         "只不过", "contrast", not_before=_p(rf"{_NUMBER}|是|换|多|少"), only_after=_p(r"^$")
@@ -98,10 +109,12 @@ CONTRAST: tuple[Connective, ...] = (
         Place.INSIDE,
         not_before=_p(
             r"真|算|把|谓|想|见|以|能|爱|口|靠|行|怜|惜|观|乐|笑|恶|疑|取|人|不是|不敢|不得|不咋|别|得|要|太|"
-            r"贵|选|大可小|没少|[^，。！？；]{1,7}了([，。！？；~]|$)|[^，。！？；]{0,3}(呢|啦)|[^，。！？；]{0,2}$|说的|挑|抱怨|骂|夸|嫌"
+            r"贵|选|大可小|没少|提前|[^，。！？；]可|[^，。！？；]{1,7}了([，。！？；~]|$)|[^，。！？；]{0,3}(呢|啦)|[^，。！？；]{0,2}$|说的|挑|抱怨|骂|夸|嫌"
         ),
+        not_after=_p(r"(没什么|没[处话事]|无[话处]|[有无]什么)$"),
         at_head=_p(
-            r"算|把|谓|想而|见|以|能|爱|口|靠|行|怜|惜|观|恶|疑|取|人|乐|玩性|男|劲|圈|去你|不是[，。！？；吗嘛]|真(?![没打要用不说到])"
+            r"算|谓|想而|见|以|能|爱|口(?!袋)|靠|行|怜|惜|观|笑(?!完)|颂|恶|疑|取|人(?!家|少|多|手)|乐|玩性|看性|[^，。！？；]可|"
+            r"男(?!主|友|的)|劲|圈|去你|不是[，。！？；吗嘛]|不就是|真(?![没打要用不说到正])"
         ),
     ),
     Connective(
@@ -114,7 +127,6 @@ CONTRAST: tuple[Connective, ...] = (
     *(
         Connective(word, "contrast", open=True)
         for word in (
-            "可惜",
             "可惜的是",
             "遗憾的是",
             "美中不足",
@@ -126,11 +138,11 @@ CONTRAST: tuple[Connective, ...] = (
             "唯一不好",
             "唯一的遗憾",
             "唯一遗憾",
-            "好在",
             "幸好",
             "幸亏",
             "所幸",
             "幸而",
+            "万幸",
             "唯独",
             "问题是",
             "话说回来",
@@ -168,6 +180,15 @@ CONTRAST: tuple[Connective, ...] = (
         Connective(word, "contrast", Place.INSIDE, open=True, upsets=True)
         for word in ("偏偏", "反倒", "反而", "反倒是")
     ),
+    Connective("好在", "contrast", open=True, not_after=_p(r"就$")),
+    Connective(
+        "可惜",
+        "contrast",
+        open=True,
+        not_before=_p(r"了?([，。！？；~]|$)|也"),
+        at_head=_p(r"了[，。！？；~]"),
+    ),
+    Connective("偏", "contrast", Place.HEAD, open=True, only_before=_p(r"[一那这到又就让不没]")),
     Connective(
         "还好", "contrast", Place.HEAD, open=True, not_before=_p(r"吧|啦|了|[，。！？；~]|$")
     ),
@@ -191,27 +212,45 @@ CONTRAST: tuple[Connective, ...] = (
         open=True,
         not_before=_p(r"(这|那)(个|种|么|样)|说|不一样|不同|要"),
         not_after=_p(
-            r"(也|不是[^，。！？；]*|[这那它他她]|一直|本来|其实|根本|简直|不|的|问题|缺点|优点)$"
+            r"(也|不是[^，。！？；]*|除了[^，。！？；]*|[这那它他她]|一直|本来|其实|根本|简直|不|的|问题|缺点|优点|"
+            r"不足|遗憾|说白了|[吃穿看用摸]着|一[^，。！？；])$"
         ),
     ),
-    Connective("却", "contrast", Place.INSIDE, not_after=_p(r"[了忘冷退推抛丢除]$")),
+    Connective(
+        "却",
+        "contrast",
+        Place.INSIDE,
+        not_before=_p(r"[^，。！？；]{0,2}(心愿|心事|桩)"),
+        not_after=_p(r"[忘冷退推抛丢除]$"),
+    ),
+    Connective("却是", "contrast", Place.INSIDE),
     Connective("倒是", "contrast", Place.INSIDE, open=True),
     Connective(
         "倒",
         "contrast",
         Place.INSIDE,
         open=True,
-        not_before=_p(r"[水茶酒车退掉出入在进置计闭霉了我你他]|胃口|过来|没有?$"),
-        not_after=_p(r"[摔跌推绊打压卧晕滑吐颠难扑垮]$"),
+        not_before=_p(
+            r"[了点满杯热温开冷一两三几遍柠檬]{0,3}[水茶酒]|[车掉出入进置计闭霉了库尽贴扣我你他]|个(?!个)|退(?!了?差)|在(?!线|行|理)|"
+            r"胃口|过来|没有?$|[，。！？；~]|$"
+        ),
+        not_after=_p(r"([摔跌推绊打压卧晕滑吐颠难扑垮]|[往向].)$"),
     ),
 )
 
 CONCESSION: tuple[Connective, ...] = (
-    *(Connective(word, "concession") for word in ("虽然", "虽说", "虽然说", "尽管说", "话虽如此", "别看")),
+    *(
+        Connective(word, "concession")
+        for word in ("虽然", "虽说", "虽然说", "尽管说", "虽则", "诚然", "尽管如此")
+    ),
+    Connective("话虽如此", "contrast"),
+    Connective("别看", "concession", not_before=_p(r"了?([，。！？；]|$)")),
     Connective(
         "尽管",
         "concession",
-        not_before=_p(r"[问吃喝用说拿去来买放提开挑试点住玩看拍写]|放心|开口|吩咐|找|联系|下单"),
+        not_before=_p(
+            r"[问吃喝用拿去来买放提挑试住玩看拍写]|说(?!明)|开(?!机|头|业|场)|点(?!心)|放心|开口|吩咐|找|联系|下单"
+        ),
     ),
     Connective(
         "虽",
@@ -221,39 +260,54 @@ CONCESSION: tuple[Connective, ...] = (
         not_after=_p(r"麻雀$"),
     ),
     Connective("固然", "concession", Place.INSIDE),
-    *(Connective(word, "concession") for word in ("哪怕", "即使", "即便", "纵然", "纵使", "就算")),
+    *(Connective(word, "concession") for word in ("即使", "即便", "纵然", "纵使", "纵是", "纵有")),
+    Connective(
+        "哪怕",
+        "concession",
+        not_before=_p(r"一[个只次点件条丝句]"),
+        at_head=_p(r"(?!)"),
+    ),
+    Connective("就算", "concession", not_before=_p(r"[了终]|去过|[，。！？；~]|$")),
     *(
         Connective(word, "concession", open=True)
-        for word in ("本以为", "原以为", "本来以为", "原本以为", "还以为", "以为")
+        for word in ("本以为", "原以为", "本来以为", "原本以为", "还以为", "以为", "本想", "原想")
     ),
-    Connective("除了", "concession", open=True),
+    Connective("除外", "concession", Place.INSIDE, open=True, only_before=_p(r"[，；]")),
+    *(
+        Connective(word, "concession", open=True)
+        for word in ("除了", "除却", "除去", "除开", "撇开")
+    ),
 )
 
 ADDITION: tuple[Connective, ...] = (
     *(
         Connective(word, "addition")
         for word in (
-            "而且", "并且", "不但", "不仅", "不仅仅", "不光", "非但", "况且", "何况", "再加上",
-            "外加", "另外", "此外", "不仅如此", "除此之外",
+            "而且", "并且", "不但", "不仅", "不仅仅", "不光", "不单", "不只", "非但", "况且",
+            "何况", "再加上", "外加", "此外", "不仅如此", "除此之外",
         )
     ),
+    Connective("另外", "addition", not_before=_p(r"[买付收花加交]")),
     Connective("甚至", "addition", Place.HEAD),
     Connective("还有", "addition", Place.HEAD, not_before=_p(r"[吗么没几多待点些]|一[点些]")),
     Connective("加上", "addition", Place.HEAD),
 )  # fmt: skip
 
 # A turn only behind a concession: 虽然贵，还是值得.
-MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "仍")
+MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "照旧", "仍")
 
 # 好是好，漂亮是漂亮: the first half of a turn.
 GRANTING = "是倒归"
-GRANTED = _p(rf"([^，。！？；\s]{{1,3}})[{GRANTING}]\1(?=[，。！？；\s但就可不只]|$)")
+GRANTED = _p(rf"([^，。！？；\s]{{1,3}})[{GRANTING}]\1(?=[了\W但就可不只]|$)")
 
 # A predicate ends like this; behind it 却 and 倒 start a clause of their own.
 PREDICATE_END = _p(
-    r"(不[^，。！？；]{1,2}|没[^，。！？；]{1,3}|[很挺太真超好蛮够特最][^，。！？；]{1,2}|了|着|过|"
-    r"便宜|实惠|一般|普通|漂亮|好看|好吃|好用|好喝|干净|方便|舒服|热情|精致|宽敞|齐全|丰富|清晰|流畅|"
+    r"(不[^，。！？；]{1,2}|没[^，。！？；]{1,3}|[很挺太真超好蛮够特最][^，。！？；]{1,2}|得很|似的|了|过|"
+    r"便宜|实惠|清楚|爆表|合缝|一般|普通|漂亮|好看|好吃|好用|好喝|干净|方便|舒服|热情|精致|宽敞|齐全|丰富|清晰|流畅|"
     r"利落|享受|考究|大气|精美|细腻|扎实|稳定|新鲜|地道|正宗|卫生|贴心|耐心|专业|安静|温馨|难看|难吃|难用|难闻|糟糕|麻烦|失望|恶心|嘴甜|起眼|简陋|陈旧|偏僻|平平|不错|满意|认真|负责|周到|[好行爽甜鲜嫩脆稳亮准帅齐全松紧累贵差慢快大小多少新旧脏乱吵美棒赞烂坏香难高低强弱冷热咸辣硬软厚薄远近])$"
 )
+
+# jieba's dictionary has these, reviews do not: 但 书是正版, 剧情 倒 把我看哭了, 吃得 倒 好.
+NO_WORDS = ("但书", "倒把", "倒好", "却不")
 
 ALL: tuple[Connective, ...] = CONTRAST + CONCESSION + ADDITION
