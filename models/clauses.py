@@ -140,6 +140,8 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
                 continue
             entry = _BEHIND_CONCESSION[found[0]]
         before = text[max(begin, found.start() - _CONTEXT) : found.start()]
+        if entry.word in GRANTING and _repeats(text, found.start(), found.end()):
+            continue  # 便宜倒便宜 grants, and does not turn
         if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
             continue
         edges: tuple[int, ...] = found.span()
@@ -154,13 +156,20 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
             cuts[-1] = (begin, mark) if held is None else cuts[-1]
         elif _splits(entry, before, held):
             cuts.append((found.start(), mark))
-        elif entry.place is Place.INSIDE or entry.relation != "contrast":
+        elif entry.place is Place.INSIDE or (
+            entry.place is Place.ANYWHERE and entry.relation != "contrast"
+        ):
             cuts[-1] = (begin, mark) if held is None else cuts[-1]
     if cuts[0][1] is None and (
         granted := GRANTED.search(text, start, cuts[1][0] if len(cuts) > 1 else end)
     ):
         cuts[0] = (start, Mark(granted.start(), granted.end(), "concession", True))
     return cuts
+
+
+def _repeats(text: str, start: int, end: int) -> bool:
+    """Whether what precedes text[start:end] is said again behind it."""
+    return any(text[start - n : start] == text[end : end + n] for n in (1, 2, 3) if n <= start)
 
 
 def _splits(entry: Connective, before: str, held: Mark | None) -> bool:

@@ -2,8 +2,8 @@
 
 A word fires only where jieba sees it as a word of its own (可 in 可口 is not one)
 and where none of its other readings fits: 不过 before an amount means "only",
-可 before 真 only stresses, 就是 before 说 explains. `tests/models/test_connectives.py`
-has an example of every reading.
+可 before 真 only stresses, 就是 before 说 explains. `CONNECTIVES.md` beside this file
+has an example of every reading; the tests hold the rules to it.
 
 Words marked `open` are a turn only if the two sides differ (没想到 joins 难吃 with
 更难吃 as well as with 好吃): whether they do is for the model to say, see `verdict`.
@@ -68,7 +68,7 @@ _AMOUNT = (
 )
 # 不过 that means "only", or is part of another word: 过瘾, 过分, 过来.
 _ONLY = (
-    rf"如此|尔尔|瘾|气|分(?!量|数|是)|来|去(?!年)|得了|时(?!效|间)|期|敏|(就是|才|只是){_NUMBER}|"
+    rf"如此|尔尔|瘾|气|分(?!量|数|是)|来|去(?!年)|得了|时(?!效|间)|期|敏|曝|(就是|才|只是){_NUMBER}|"
     r"是(?!真|有|挺|很|太|比|稍|在|不|没|我|因|值|需|要|得|还)|了?$"
 )
 CONTRAST: tuple[Connective, ...] = (
@@ -288,7 +288,7 @@ ADDITION: tuple[Connective, ...] = (
         )
     ),
     Connective("另外", "addition", not_before=_p(r"[买付收花加交]")),
-    Connective("甚至", "addition", Place.HEAD),
+    Connective("甚至", "addition", Place.INSIDE),
     Connective("还有", "addition", Place.HEAD, not_before=_p(r"[吗么没几多待点些]|一[点些]")),
     Connective("加上", "addition", Place.HEAD),
 )  # fmt: skip
@@ -297,8 +297,8 @@ ADDITION: tuple[Connective, ...] = (
 MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "照旧", "仍")
 
 # 好是好，漂亮是漂亮: the first half of a turn.
-GRANTING = "是倒归"
-GRANTED = _p(rf"([^，。！？；\s]{{1,3}})[{GRANTING}]\1(?=[了\W但就可不只]|$)")
+GRANTING = ("是", "倒", "倒是", "归")
+GRANTED = _p(rf"([^，。！？；\s]{{1,3}})({'|'.join(GRANTING)})\1(?=[了\W但就可不只]|$)")
 
 # A predicate ends like this; behind it 却 and 倒 start a clause of their own.
 PREDICATE_END = _p(

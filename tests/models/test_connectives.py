@@ -1,15 +1,119 @@
 """Every reading of a connective: the turn, and the look-alikes that are none.
 
-Each row gives the text, the polarity of its clauses as a model would have them
+`models/CONNECTIVES.md` is the list of readings; each of its rows is a test of the rules.
+The other rows here give a text, the polarity of its clauses as a model would have them
 (+ - 0), and the words that mark a relation, `relation:word`.
 """
 
+import re
+from pathlib import Path
+from typing import NamedTuple
+
 import pytest
 
-from models.clauses import split_clauses
+from models.clauses import Mark, split_clauses
+from models.connectives import ALL, MAIN_CLAUSE
 from models.labels import ClauseLabel
 from models.text import normalize
 from models.verdict import resolve_marks
+
+_TABLE = Path(__file__).parents[2] / "models" / "CONNECTIVES.md"
+_X_IS_X = "X是X"  # 好是好: the word is whatever is granted
+
+
+class Reading(NamedTuple):
+    """One row of the table, with the word's place in its example."""
+
+    word: str
+    text: str
+    start: int
+    end: int
+    relation: str
+    told_by: str
+
+
+def _readings() -> list[Reading]:
+    rows = re.findall(
+        r"^\| (\S+) \| (.*)\*\*(.+)\*\*(.*) \| (\w+) \| .+ \| (rules|network) \|$",
+        _TABLE.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    return [
+        Reading(word, before + bold + after, len(before), len(before + bold), relation, told_by)
+        for word, before, bold, after, relation, told_by in rows
+    ]
+
+
+READINGS = _readings()
+TURNS = [reading for reading in READINGS if reading.relation != "none"]
+LOOK_ALIKES = [reading for reading in READINGS if reading.relation == "none"]
+
+
+def proposed(reading: Reading) -> Mark | None:
+    """The mark that the rules propose for the word in bold."""
+    normalized = normalize(reading.text)
+    assert normalized.text == reading.text  # else the offsets would not be the table's
+    marks = (clause.mark for clause in split_clauses(normalized.text))
+    place = (reading.start, reading.end)
+    return next((mark for mark in marks if mark and (mark.start, mark.end) == place), None)
+
+
+def _name(reading: Reading) -> str:
+    return f"{reading.word} in {reading.text}"
+
+
+@pytest.mark.parametrize("reading", TURNS, ids=_name)
+def test_the_rules_propose_the_relation_of_the_table(reading):
+    mark = proposed(reading)
+    assert mark is not None
+    assert mark.relation == reading.relation
+
+
+@pytest.mark.parametrize(
+    "reading", [row for row in LOOK_ALIKES if row.told_by == "rules"], ids=_name
+)
+def test_the_rules_leave_the_look_alike_alone(reading):
+    assert proposed(reading) is None
+
+
+@pytest.mark.parametrize(
+    "reading", [row for row in LOOK_ALIKES if row.told_by == "network"], ids=_name
+)
+def test_the_rules_leave_the_look_alike_to_the_network(reading):
+    assert proposed(reading) is not None
+
+
+def test_the_table_has_every_connective_and_no_other():
+    words = {*(entry.word for entry in ALL), *MAIN_CLAUSE, _X_IS_X}
+    assert {reading.word for reading in TURNS} == words
+
+
+def test_every_row_of_the_table_is_read():
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    assert len(READINGS) == sum(line.startswith("| ") and "**" in line for line in lines)
+
+
+def test_the_example_in_bold_is_the_word():
+    bold = {(row.word, row.text[row.start : row.end]) for row in READINGS if row.word != _X_IS_X}
+    assert {(word, shown) for word, shown in bold if word != shown} == set()
+
+
+def test_a_word_with_a_rule_for_its_look_alikes_shows_one():
+    ruled = {e.word for e in ALL if e.not_before or e.not_after or e.only_before or e.only_after}
+    assert ruled - {row.word for row in LOOK_ALIKES} == set()
+
+
+def test_the_table_says_network_where_the_rules_propose_more_than_one_reading():
+    shared = {entry.word for entry in ALL if entry.open} | {
+        row.word for row in LOOK_ALIKES if row.told_by == "network"
+    }
+    wrong = [
+        row
+        for row in TURNS
+        if row.word != _X_IS_X and (row.told_by == "network") != (row.word in shared)
+    ]
+    assert wrong == []
+
 
 _SIGNS: dict[str, ClauseLabel] = {"+": "positive", "-": "negative", "0": "neutral"}
 
@@ -90,3 +194,36 @@ def test_a_turn_is_marked_with_its_word(text, signs, expected):
 )
 def test_a_look_alike_is_no_turn(text, signs):
     assert [m for m in marks(text, signs) if not m.startswith("addition")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("走过去不过三公里", 1),
+        ("伤口不过一粒米长，半个月就好", 2),
+        ("美中不足就是有点重", 1),
+        ("内容看着倒挺软和", 1),
+        ("虽说进度还是偏赶，但学到了", 2),
+        ("尽管下雨，骑手还是准时", 2),
+        ("快倒是快，可惜箱子破了", 2),
+        ("我这儿可是零下九度", 1),
+        ("不要另外买票", 1),
+    ],
+)
+def test_a_look_alike_does_not_cut_a_clause_in_two(text, clauses):
+    assert len(split_clauses(normalize(text).text)) == clauses
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("味道好吃不过分量少", "不过分量少"),
+        ("闷得慌可是老师真有两把刷子", "可是老师真有两把刷子"),
+        ("好看得很就是腰那儿勒", "就是腰那儿勒"),
+        ("相机清楚可打电话听不见", "可打电话听不见"),
+        ("虽然有点贵还是会再来", "还是会再来"),
+    ],
+)
+def test_a_turn_without_a_comma_begins_a_clause(text, second):
+    spans = split_clauses(normalize(text).text)
+    assert [text[span.start : span.end] for span in spans[1:]] == [second]
