@@ -215,6 +215,9 @@ def classify(
     model_dir: Annotated[
         str | None, typer.Option(help="Folder of the model. [DANSHI_MODEL_DIR]")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Runtime and precision. [DANSHI_ENGINE]")
+    ] = None,
     threads: Annotated[
         str | None, typer.Option(help="Threads of the engine. [DANSHI_THREADS]")
     ] = None,
@@ -237,7 +240,7 @@ def classify(
     """
     from service.bulk import command
 
-    settings = _settings(model_dir=model_dir, threads=threads)
+    settings = _settings(model_dir=model_dir, engine=engine, threads=threads)
     try:
         task = command.plan(
             texts or [],
@@ -254,7 +257,9 @@ def classify(
     from models import ArtifactError, Classifier
 
     try:
-        classifier = Classifier.load(settings.model_dir, threads=settings.threads)
+        classifier = Classifier.load(
+            settings.model_dir, engine=settings.engine, threads=settings.threads
+        )
         show = _print_json if as_json or not sys.stdout.isatty() else _print_readable
         code = task.run(classifier, show)
     except ArtifactError as error:

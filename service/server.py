@@ -85,11 +85,13 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
         )
         host, port = listener.getsockname()[:2]
+        assert service.classifier is not None
         logger.info(
-            "serving %s %s on http://%s:%d",
+            "serving %s %s on http://%s:%d with %s",
             *service.model_name.values(),
             f"[{host}]" if ":" in host else host,
             port,
+            service.classifier.engine_name,
         )
         GracefulServer(config, service).run(sockets=[listener])
         logger.info("stopped")

@@ -70,7 +70,7 @@ def outside(root: Path, folder: str) -> dict[str, Path]:
         ("service/ops", ("dev",)),
         ("models", ("openvino",)),
         ("training", ("train",)),
-        ("tests", ("train", "trace", "dev")),
+        ("tests", ("train", "trace", "dev", "openvino")),
     ],
 )
 def test_what_is_imported_is_declared(
