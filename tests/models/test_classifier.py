@@ -67,10 +67,6 @@ def test_offsets_and_tiling_hold_on_any_text(released: Classifier, text):
     check(text, result)
 
 
-@pytest.mark.xfail(
-    reason="the released model still takes 不坏 for blame; strict, so a better one will tell",
-    strict=True,
-)
 def test_the_sentence_that_started_it_is_read_as_a_reader_reads_it(released: Classifier):
     result = released.classify("这部电影不坏，但也不算特别好。")
     first, second = result.clauses
