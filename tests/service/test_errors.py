@@ -202,7 +202,7 @@ def test_a_body_that_does_not_arrive_is_408(classifier: Classifier, engine: Obed
 
 
 def test_an_unknown_path_is_404(client: httpx.Client) -> None:
-    for path in ("/", "/v1", "/v1/classify/", "/v2/classify", "/docs/x"):
+    for path in ("/v1", "/v1/classify/", "/v2/classify", "/docs/x"):
         refused(client.get(path), 404, "not-found")
 
 

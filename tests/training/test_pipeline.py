@@ -101,7 +101,7 @@ def test_a_training_ends_in_a_report_with_plots(run_folder: Path):
     text = (report / "report.md").read_text("utf-8")
     scores = json.loads((report / "report.json").read_text("utf-8"))
     assert "| seed |" in text
-    assert "| phenomenon |" in text
+    assert "| phenomenon " in text
     assert {"seed", "mine"} == set(scores["sets"])
     for picture in ("sources.png", "reliability.png", "confusion_seed.png"):
         assert (report / picture).read_bytes().startswith(b"\x89PNG")

@@ -225,16 +225,16 @@ def test_a_run_can_be_cancelled_and_gone_on_with(
     open_page: OpenPage, fast: RunningApp, engine: ObedientEngine
 ) -> None:
     page = open_page(fast.url, "/#file")
-    choose(page, "t.txt", "\n".join(f"第{i}条很好。" for i in range(4000)))
-    page.get_by_role("button", name="Classify 4,000 texts").click()
+    choose(page, "t.txt", "\n".join(f"第{i}条很好。" for i in range(10_000)))
+    page.get_by_role("button", name="Classify 10,000 texts").click()
     page.locator(".read").first.wait_for()
     engine.hold()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".told")).to_contain_text("Stopped at")
     engine.release()
     page.get_by_role("button", name="Go on").click()
-    expect(page.locator(".told")).to_contain_text("All 4,000 texts in", timeout=60_000)
-    expect(page.locator(".table .row .soft")).to_have_text("4,000 rows")
+    expect(page.locator(".told")).to_contain_text("All 10,000 texts in", timeout=120_000)
+    expect(page.locator(".table .row .soft")).to_have_text("10,000 rows")
 
 
 def test_a_busy_service_makes_a_run_wait_and_loses_nothing(
