@@ -59,17 +59,11 @@ _BEHIND_CONCESSION = {word: Connective(word, "contrast", Place.INSIDE) for word 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A connective at [start, end) of the normal form.
-
-    `open`: the polarities decide whether it turns; `upsets`: it may also turn
-    away from an expectation, behind a clause without polarity.
-    """
+    """A connective at [start, end) of the normal form, as the rules propose it."""
 
     start: int
     end: int
     relation: Relation
-    open: bool
-    upsets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +145,7 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
             words = _word_edges(text, start, end)
         if words is not None and not words.issuperset(edges):
             continue
-        mark = Mark(found.start(), found.end(), entry.relation, entry.open, entry.upsets)
+        mark = Mark(found.start(), found.end(), entry.relation)
         if not _READABLE.search(text, begin, found.start()):
             cuts[-1] = (begin, mark) if held is None else cuts[-1]
         elif _splits(entry, before, held):
@@ -163,7 +157,7 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
     if cuts[0][1] is None and (
         granted := GRANTED.search(text, start, cuts[1][0] if len(cuts) > 1 else end)
     ):
-        cuts[0] = (start, Mark(granted.start(), granted.end(), "concession", True))
+        cuts[0] = (start, Mark(granted.start(), granted.end(), "concession"))
     return cuts
 
 

@@ -5,8 +5,7 @@ and where none of its other readings fits: 不过 before an amount means "only",
 可 before 真 only stresses, 就是 before 说 explains. `CONNECTIVES.md` beside this file
 has an example of every reading; the tests hold the rules to it.
 
-Words marked `open` are a turn only if the two sides differ (没想到 joins 难吃 with
-更难吃 as well as with 好吃): whether they do is for the model to say, see `verdict`.
+Whether a word that fires really turns is for the network to say, see `verdict`.
 """
 
 import re
@@ -28,6 +27,10 @@ class Place(Enum):
 class Connective:
     """One word with the reading that makes it a connective.
 
+    `open`: the word alone does not tell whether it turns (没想到 joins 难吃 with 更难吃 as
+    well as with 好吃), so in the middle of a stretch it begins a clause only behind a
+    predicate or a concession.
+
     `not_before` and `not_after` match the text that follows and precedes the word
     in its other readings; `at_head` takes the place of `not_before` where the word
     begins a clause: 可 is then almost always a turn.
@@ -37,7 +40,6 @@ class Connective:
     relation: Relation
     place: Place = Place.ANYWHERE
     open: bool = False
-    upsets: bool = False
     not_before: re.Pattern[str] | None = None
     not_after: re.Pattern[str] | None = None
     only_before: re.Pattern[str] | None = None
@@ -149,7 +151,7 @@ CONTRAST: tuple[Connective, ...] = (
         )
     ),
     *(
-        Connective(word, "contrast", open=True, upsets=True)
+        Connective(word, "contrast", open=True)
         for word in (
             "没想到",
             "没成想",
@@ -177,7 +179,7 @@ CONTRAST: tuple[Connective, ...] = (
         )
     ),
     *(
-        Connective(word, "contrast", Place.INSIDE, open=True, upsets=True)
+        Connective(word, "contrast", Place.INSIDE, open=True)
         for word in ("偏偏", "反倒", "反而", "反倒是")
     ),
     Connective("好在", "contrast", open=True, not_after=_p(r"就$")),

@@ -38,13 +38,12 @@ class RowLogits:
     """What the network says of one window.
 
     document (4,), leaning, clauses (C, 3), relations (C, 4).
-    relations: None from a model that was released before the head was.
     """
 
     document: Floats
     leaning: float
     clauses: Floats
-    relations: Floats | None = None
+    relations: Floats
 
 
 class Engine(Protocol):
@@ -71,14 +70,13 @@ class Engine(Protocol):
 
 def split_rows(rows: Sequence[Row], outputs: Sequence[Floats]) -> list[RowLogits]:
     """The logits of each row from those of the batch, which come in the order of `OUTPUTS`."""
-    document, leaning, clauses = outputs[:3]
-    relations = outputs[3] if len(outputs) > 3 else None
+    document, leaning, clauses, relations = outputs
     return [
         RowLogits(
             document[i],
             float(leaning[i]),
             clauses[i, : len(row.clauses)],
-            None if relations is None else relations[i, : len(row.clauses)],
+            relations[i, : len(row.clauses)],
         )
         for i, row in enumerate(rows)
     ]

@@ -45,10 +45,7 @@ class OnnxEngine:
         except Exception as error:  # ORT's own exceptions share no public base class
             raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
 
-        offered = {output.name for output in self._session.get_outputs()}
-        self._outputs = [name for name in OUTPUTS if name in offered]
-
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, padded together in one pass, in their order."""
         batch = collate(rows, self._pad_id)
-        return split_rows(rows, self._session.run(self._outputs, batch.as_inputs()))
+        return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs()))

@@ -55,8 +55,6 @@ class OpenVinoEngine:
             self._model = core.compile_model(core.read_model(file), "CPU", options)
         except RuntimeError as error:
             raise ArtifactError(f"OpenVINO cannot load {file}: {error}") from error
-        offered = {name for output in self._model.outputs for name in output.names}
-        self._outputs = [name for name in OUTPUTS if name in offered]
         # A request holds one caller's tensors; there are as many as callers at a time.
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
 
@@ -77,7 +75,7 @@ class OpenVinoEngine:
         slots = max(4, length // 8, *(len(row.clauses) for row in rows))
         batch = collate(rows, self._pad_id, length=length, slots=1 << (slots - 1).bit_length())
         outputs = request.infer(batch.as_inputs(), share_inputs=True)
-        return split_rows(rows, [np.asarray(outputs[name]) for name in self._outputs])
+        return split_rows(rows, [np.asarray(outputs[name]) for name in OUTPUTS])
 
 
 def passes(lengths: Sequence[int]) -> Iterator[list[int]]:

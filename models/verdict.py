@@ -211,14 +211,10 @@ def _said(
     return zip(row.clauses, row.clause_tokens, logits, strict=True)
 
 
-def relation_logits(
-    prepared: Prepared, outputs: Sequence[RowLogits]
-) -> list[Sequence[float]] | None:
+def relation_logits(prepared: Prepared, outputs: Sequence[RowLogits]) -> list[Sequence[float]]:
     """Relation logits (clauses of the text, 4), from the first window that reads a clause."""
     logits: list[Sequence[float]] = [_NO_RELATION] * len(prepared.clauses)
     for row, output in zip(reversed(prepared.rows), reversed(outputs), strict=True):
-        if output.relations is None:
-            return None
         for clause, said in zip(row.clauses, output.relations.tolist(), strict=True):
             logits[clause] = said
     return logits
@@ -227,13 +223,10 @@ def relation_logits(
 def _clauses(
     prepared: Prepared,
     scores: Sequence[list[float]],
-    relations: Sequence[Sequence[float]] | None,
+    relations: Sequence[Sequence[float]],
 ) -> tuple[Clause, ...]:
     labels = [CLAUSE_LABELS[row.index(max(row))] for row in scores]
-    if relations is None:
-        marks = resolve_marks(prepared.clauses, labels)
-    else:
-        marks = read_marks(prepared.clauses, relations)
+    marks = read_marks(prepared.clauses, relations)
     normalized = prepared.normalized
     original = normalized.original
     offset = normalized.original_offset
@@ -273,9 +266,6 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-_SIGN: dict[ClauseLabel, int] = {"positive": 1, "neutral": 0, "negative": -1}
-
-
 _NONE = RELATIONS.index("none")
 _NO_RELATION = (0.0,) * len(RELATIONS)
 
@@ -288,31 +278,3 @@ def read_marks(
         mark if mark and logits[RELATIONS.index(mark.relation)] > logits[_NONE] else None
         for mark, logits in zip((c.mark for c in clauses), relations, strict=True)
     ]
-
-
-def resolve_marks(
-    clauses: Sequence[ClauseSpan], labels: Sequence[ClauseLabel]
-) -> list[Mark | None]:
-    """Keep a mark that is open only where the clauses really oppose each other.
-
-    没想到 joins 难吃 with 更难吃 as well as with 好吃: the word alone does not tell.
-    """
-    marks = [clause.mark for clause in clauses]
-    signs = [_SIGN[label] for label in labels]
-    for i, mark in enumerate(marks):
-        if mark is None or not mark.open:
-            continue
-        if mark.relation == "concession":
-            following = next((s for s in signs[i + 1 :] if s), 0)
-            turn = i + 1 < len(marks) and marks[i + 1]
-            keeps = signs[i] * following < 0 or bool(turn and turn.relation == "contrast")
-        else:
-            preceding = next((s for s in reversed(signs[:i]) if s), 0)
-            behind = marks[i - 1] if i else None
-            conceded = behind is not None and behind.relation == "concession"
-            # Behind a bare fact only an upset expectation turns: 特意加急，结果三天才到.
-            upset = i > 0 and not preceding and signs[i] != 0 and mark.upsets
-            keeps = conceded or upset or signs[i] * preceding < 0
-        if not keeps:
-            marks[i] = None
-    return marks

@@ -54,6 +54,7 @@ def test_the_verdict_is_that_of_the_formula(released: Classifier, text: str, see
             random.normal(0, 4, 4).astype(np.float32),
             float(np.float32(random.normal(0, 4))),
             random.normal(0, 4, (len(row.clauses), 3)).astype(np.float32),
+            random.normal(0, 4, (len(row.clauses), 4)).astype(np.float32),
         )
         for row in prepared.rows
     ]

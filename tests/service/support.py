@@ -66,8 +66,13 @@ class ObedientEngine:
 def logits(row: Row) -> RowLogits:
     """Logits that tell rows apart."""
     value = np.float32(row.token_ids.sum() % 97 / 97)
-    clauses = np.full((len(row.clauses), 3), value, np.float32)
-    return RowLogits(np.array([0, 0, value, 0], np.float32), float(value), clauses)
+    count = len(row.clauses)
+    return RowLogits(
+        np.array([0, 0, value, 0], np.float32),
+        float(value),
+        np.full((count, 3), value, np.float32),
+        np.full((count, 4), value, np.float32),
+    )
 
 
 def obedient_classifier() -> tuple[Classifier, ObedientEngine]:
