@@ -8,7 +8,6 @@ knows the original code point it came from, so answers speak of the text as sent
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -68,10 +67,6 @@ class NormalizedText:
     def original_offset(self, index: int) -> int:
         """The original code point offset of normalised position `index` (its end included)."""
         return self.origins[index] if index < len(self.origins) else len(self.original)
-
-    def normalized_offset(self, offset: int) -> int:
-        """The first normalised position that comes from original `offset` or later."""
-        return bisect_left(self.origins, offset)
 
 
 @cache
