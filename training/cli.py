@@ -1,63 +1,33 @@
 """The commands of `danshi` that train: thin, each hands over to its stage."""
 
 import json
-import logging
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from models.errors import ArtifactError
-from training.config import RECIPES, Precision, Recipe, Source, load_recipe
-from training.data import Columns
-from training.errors import TrainingError
-
-RUNS = Path("runs")
-
-Data = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data",
-        help="Your data: .jsonl, .csv, .tsv, .parquet or hf:ID[:SPLIT]; may be repeated.",
-    ),
-]
-Dev = Annotated[
-    list[str] | None,
-    typer.Option("--dev", help="Held-out data; without it a part of --data is held out."),
-]
-RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="A TOML recipe of sources and settings.")
-]
-DataFolder = Annotated[
-    Path | None, typer.Option("--data-folder", help="Where the files of the recipe lie.")
-]
-TextColumn = Annotated[str, typer.Option(help="Column that holds the text.")]
-LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
-LabelMap = Annotated[
-    list[str] | None,
-    typer.Option(help="One of your labels as one of ours: --label-map 1=positive; repeatable."),
-]
-Released = Annotated[
-    Path | None, typer.Option(help="The released model's folder, if not the installed one.")
-]
+from training.config import Precision, Recipe, load_recipe
+from training.options import (
+    RUNS,
+    Data,
+    DataFolder,
+    Dev,
+    LabelColumn,
+    LabelMap,
+    RecipeFile,
+    Released,
+    TextColumn,
+    in_sentences,
+    log,
+    new_run_folder,
+    recipe_from,
+    sources_from,
+)
+from training.rows import Columns
 
 
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What stops a stage is told in a sentence, with exit code 1."""
-    try:
-        yield
-    except (TrainingError, ArtifactError, OSError) as error:
-        typer.echo(f"danshi: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-@_sentences()
+@in_sentences()
 def train(
     data: Data = None,
     dev: Dev = None,
@@ -110,10 +80,10 @@ def train(
     """
     from training.run import run
 
-    _log()
-    folder = _run_folder(output, resume)
+    log()
+    folder = new_run_folder(output, resume)
     columns = Columns.parse(text_column, label_column, label_map or ())
-    chosen = _recipe(recipe, data_folder, data, dev, columns)
+    chosen = recipe_from(recipe, data_folder, data, dev, columns)
     options: dict[str, Any] = {
         "encoder": encoder,
         "epochs": epochs,
@@ -137,7 +107,7 @@ def train(
         typer.echo(f"next: danshi promote {candidate}")
 
 
-@_sentences()
+@in_sentences()
 def pretrain(
     recipe: Annotated[Path, typer.Option(help="A TOML recipe: its training texts are read.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
@@ -158,7 +128,7 @@ def pretrain(
     """
     from training import pretrain as stage
 
-    _log()
+    log()
     texts = stage.pretraining_texts(load_recipe(recipe, data_folder), unlabelled or ())
     network = stage.pretrain(
         texts,
@@ -173,7 +143,7 @@ def pretrain(
     typer.echo(f"network: {network}")
 
 
-@_sentences()
+@in_sentences()
 def evaluate(
     model: Annotated[Path | None, typer.Argument(help="Model folder; the released one.")] = None,
     data: Data = None,
@@ -199,9 +169,13 @@ def evaluate(
     from training.mixture import read_dev
     from training.report import tables, write_report
 
-    _log(quiet=as_json)
+    log(quiet=as_json)
     columns = Columns.parse(text_column, label_column, label_map or ())
-    chosen = Recipe(sources=_sources(data, data, columns)) if data else _recipe(recipe, data_folder)
+    chosen = (
+        Recipe(sources=sources_from(data, data, columns))
+        if data
+        else recipe_from(recipe, data_folder)
+    )
     classifier = Classifier.load(model or released_folder(), engine=engine)
     scores, said = measure(classifier, read_dev(chosen))
     measured = replace(classifier.manifest, measured_with=classifier.engine_name)
@@ -211,7 +185,7 @@ def evaluate(
         typer.echo(f"report: {written}")
 
 
-@_sentences()
+@in_sentences()
 def export(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a training run.")] = RUNS / "latest",
     precision: Annotated[Precision, typer.Option(help="Served precision.")] = "int8",
@@ -220,12 +194,12 @@ def export(
     """Make the candidate of a finished run again: export, gates, calibration, report."""
     from training.run import make_again
 
-    _log()
+    log()
     candidate = make_again(run_folder, precision=precision, version=version)
     typer.echo(f"candidate: {candidate}")
 
 
-@_sentences()
+@in_sentences()
 def calibrate(
     model: Annotated[Path, typer.Argument(help="Candidate folder.")] = RUNS
     / "latest"
@@ -239,16 +213,16 @@ def calibrate(
     from training.candidate import finish_candidate
     from training.mixture import read_dev
 
-    _log()
+    log()
     if data:
-        chosen = Recipe(sources=_sources(data, data, Columns()))
+        chosen = Recipe(sources=sources_from(data, data, Columns()))
     else:
-        chosen = _recipe(recipe, data_folder)
+        chosen = recipe_from(recipe, data_folder)
     scores = finish_candidate(model, load_manifest(model), read_dev(chosen))
     typer.echo(f"temperatures: {load_manifest(model).temperatures}; mean {scores['mean']:.4f}")
 
 
-@_sentences()
+@in_sentences()
 def promote(
     candidate: Annotated[Path, typer.Argument(help="Candidate folder.")] = RUNS
     / "latest"
@@ -264,14 +238,14 @@ def promote(
     from training.promote import promote as replace_released
     from training.run import held_out_of
 
-    _log()
+    log()
     target = released or released_folder()
     table = replace_released(candidate, target, held_out_of(candidate.parent), force=force)
     typer.echo(table)
     typer.echo(f"{target} is now the candidate; restart the service to serve it")
 
 
-@_sentences()
+@in_sentences()
 def rollback(released: Released = None) -> None:
     """Bring back the model that the last promotion replaced."""
     from training.promote import rollback as bring_back
@@ -286,57 +260,3 @@ def released_folder() -> Path:
     from training.encoders import RELEASED
 
     return RELEASED
-
-
-def _run_folder(output: Path | None, resume: bool) -> Path:
-    """The folder of this run; `runs/latest` points to the last one that was not named."""
-    latest = RUNS / "latest"
-    if output or resume:
-        return output or latest
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise TrainingError("name the run with --output: its processes must agree on the folder")
-    folder = RUNS / time.strftime("%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True)
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.name)
-    return folder
-
-
-def _recipe(
-    file: Path | None,
-    folder: Path | None,
-    data: list[str] | None = None,
-    dev: list[str] | None = None,
-    columns: Columns | None = None,
-) -> Recipe:
-    """The named recipe, or the one for the shipped sentences; with the user's data added."""
-    recipe = load_recipe(file or RECIPES / "seed.toml", folder)
-    added = _sources(data or [], dev, columns or Columns())
-    return replace(recipe, sources=(*recipe.sources, *added))
-
-
-def _sources(data: list[str], dev: list[str] | None, columns: Columns) -> tuple[Source, ...]:
-    """The user's files as sources; `dev` is as long as `data`, or parts are held out."""
-    if dev and len(dev) != len(data):
-        raise TrainingError("give --dev once for each --data, or not at all")
-    return tuple(
-        Source(
-            train=file,
-            dev=dev[i] if dev else None,
-            name=Path(file).name.split(".")[0],
-            hold_out=0.1,
-            mixed_allowance=0.5,
-            text_column=columns.text,
-            label_column=columns.label,
-            label_map=columns.labels,
-        )
-        for i, file in enumerate(data)
-    )
-
-
-def _log(*, quiet: bool = False) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO, format="%(message)s", force=True
-    )
-    for chatty in ("httpx", "onnx_model", "fusion_base", "onnx_model_bert", "onnxscript", "torch"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)

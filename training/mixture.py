@@ -9,8 +9,9 @@ from tqdm import tqdm
 from models.tokenizer import TextTokenizer
 from training.augment import compose
 from training.config import Recipe, Source
-from training.data import Columns, Example, check_leaks, hold_out, read_examples
+from training.data import Example, check_leaks, hold_out, read_examples
 from training.errors import TrainingError
+from training.rows import Columns
 from training.targets import TrainingRow, training_row
 
 log = logging.getLogger(__name__)

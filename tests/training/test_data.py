@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from training.data import Columns, Example, check_leaks, hold_out, read_examples
+from training.data import Example, check_leaks, hold_out, read_examples
 from training.errors import TrainingError
+from training.rows import Columns
 
 
 def write(file: Path, *lines: str) -> str:

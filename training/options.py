@@ -1,0 +1,111 @@
+"""What the commands of `cli` share: their options, and what those come to."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import ArtifactError
+from training.config import RECIPES, Recipe, Source, load_recipe
+from training.errors import TrainingError
+from training.rows import Columns
+
+RUNS = Path("runs")
+
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="Your data: .jsonl, .csv, .tsv, .parquet or hf:ID[:SPLIT]; may be repeated.",
+    ),
+]
+Dev = Annotated[
+    list[str] | None,
+    typer.Option("--dev", help="Held-out data; without it a part of --data is held out."),
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="A TOML recipe of sources and settings.")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data-folder", help="Where the files of the recipe lie.")
+]
+TextColumn = Annotated[str, typer.Option(help="Column that holds the text.")]
+LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
+LabelMap = Annotated[
+    list[str] | None,
+    typer.Option(help="One of your labels as one of ours: --label-map 1=positive; repeatable."),
+]
+Released = Annotated[
+    Path | None, typer.Option(help="The released model's folder, if not the installed one.")
+]
+
+
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """What stops a stage is told in a sentence, with exit code 1."""
+    try:
+        yield
+    except (TrainingError, ArtifactError, OSError) as error:
+        typer.echo(f"danshi: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def new_run_folder(output: Path | None, resume: bool) -> Path:
+    """The folder of this run; `runs/latest` points to the last one that was not named."""
+    latest = RUNS / "latest"
+    if output or resume:
+        return output or latest
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("name the run with --output: its processes must agree on the folder")
+    folder = RUNS / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(folder.name)
+    return folder
+
+
+def recipe_from(
+    file: Path | None,
+    folder: Path | None,
+    data: list[str] | None = None,
+    dev: list[str] | None = None,
+    columns: Columns | None = None,
+) -> Recipe:
+    """The named recipe, or the one for the shipped sentences; with the user's data added."""
+    recipe = load_recipe(file or RECIPES / "seed.toml", folder)
+    added = sources_from(data or [], dev, columns or Columns())
+    return replace(recipe, sources=(*recipe.sources, *added))
+
+
+def sources_from(data: list[str], dev: list[str] | None, columns: Columns) -> tuple[Source, ...]:
+    """The user's files as sources; `dev` is as long as `data`, or parts are held out."""
+    if dev and len(dev) != len(data):
+        raise TrainingError("give --dev once for each --data, or not at all")
+    return tuple(
+        Source(
+            train=file,
+            dev=dev[i] if dev else None,
+            name=Path(file).name.split(".")[0],
+            hold_out=0.1,
+            mixed_allowance=0.5,
+            text_column=columns.text,
+            label_column=columns.label,
+            label_map=columns.labels,
+        )
+        for i, file in enumerate(data)
+    )
+
+
+def log(*, quiet: bool = False) -> None:
+    """Show what the stages tell on the screen; `quiet` leaves only warnings."""
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO, format="%(message)s", force=True
+    )
+    for chatty in ("httpx", "onnx_model", "fusion_base", "onnx_model_bert", "onnxscript", "torch"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
