@@ -242,7 +242,7 @@ async def classify_request(service: Service, request: Request) -> Response:
     settings = service.settings
     pipeline = service.ready()
     deadline = asyncio.get_running_loop().time() + settings.deadline_seconds
-    if check_media_type(request) == JSON_LINES:
+    if check_media_type(request, lines=True) == JSON_LINES:
         return LineStream(
             request,
             pipeline,

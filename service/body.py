@@ -28,8 +28,8 @@ JSON, JSON_LINES = "application/json", "application/x-ndjson"
 _NAME_CHARACTERS = 40
 
 
-def check_media_type(request: Request) -> str:
-    """JSON or JSON_LINES: what the body is, plain and in UTF-8.
+def check_media_type(request: Request, *, lines: bool = False) -> str:
+    """JSON, or JSON_LINES where `lines` are taken: what the body is, plain and in UTF-8.
 
     Raises:
         UnsupportedMediaType: another type, charset or encoding.
@@ -40,10 +40,9 @@ def check_media_type(request: Request) -> str:
         header = Message()
         header["content-type"] = given
         kind = header.get_content_type()
-        if kind not in {JSON, JSON_LINES}:
-            raise UnsupportedMediaType(
-                f"The header Content-Type must be {JSON}, or {JSON_LINES} for a stream of lines."
-            )
+        if kind != JSON and not (lines and kind == JSON_LINES):
+            other = f", or {JSON_LINES} for a stream of lines" if lines else ""
+            raise UnsupportedMediaType(f"The header Content-Type must be {JSON}{other}.")
         if header.get_content_charset("utf-8") not in {"utf-8", "utf8", "us-ascii"}:
             raise UnsupportedMediaType("The body's charset must be UTF-8.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":

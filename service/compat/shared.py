@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from models import Result
 from models.labels import Label
 from service import openapi
-from service.body import JSON, check_media_type, disconnected, json_type, parse_json, read_body
+from service.body import check_media_type, disconnected, json_type, parse_json, read_body
 from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
@@ -84,8 +84,7 @@ async def answer(
     pipeline = service.ready()
     settings = service.settings
     deadline = asyncio.get_running_loop().time() + settings.deadline_seconds
-    if check_media_type(request) != JSON:
-        raise UnsupportedMediaType(f"The header Content-Type must be {JSON}.")
+    check_media_type(request)
     body = await read_body(
         request, limit=settings.max_body_bytes, seconds=settings.deadline_seconds
     )

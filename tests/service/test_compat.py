@@ -238,10 +238,13 @@ def test_errors_have_its_shape(
     assert len(answer.json()["error"]) > 10
 
 
-def test_another_content_type_is_refused_in_its_shape(client: httpx.Client) -> None:
-    answer = client.post("/predict", content=b'{"inputs": "x"}')
+@pytest.mark.parametrize("given", ["text/plain", "application/x-ndjson"])
+def test_another_content_type_is_refused_in_its_shape(client: httpx.Client, given: str) -> None:
+    headers = {"Content-Type": given}
+    answer = client.post("/predict", content=b'{"inputs": "x"}', headers=headers)
     assert answer.status_code == 415
     assert answer.json()["error_type"] == "Validation"
+    assert answer.json()["error"] == "The header Content-Type must be application/json."
 
 
 def test_a_full_queue_is_overload_and_says_when_to_come_again(app: RunningApp, engine: Any) -> None:

@@ -88,6 +88,12 @@ def test_a_body_that_is_not_declared_as_plain_json_is_415(
     refused(answer, 415, "unsupported-media-type")
 
 
+def test_the_sentence_of_a_415_names_both_types(client: httpx.Client) -> None:
+    answer = post(client, EXAMPLE, **{"Content-Type": "text/plain"})
+    detail = refused(answer, 415, "unsupported-media-type")["detail"]
+    assert "application/json, or application/x-ndjson" in detail
+
+
 @pytest.mark.parametrize(
     "declared",
     ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'],
