@@ -78,7 +78,9 @@ class Access:
             status = gone.status
         except Exception as error:
             problem = _explain(error, record)
-            if not status:
+            if status:  # a stream that broke under way: 200 was sent, and is not what came of it
+                status = problem.status
+            else:
                 shape = scope.get(ERROR_SHAPE, Problem.response)
                 await shape(problem)(scope, receive, send_with_id)
         finally:

@@ -71,6 +71,7 @@ class LineStream(Response):
         self._seconds = seconds
         self._stopping = stopping
         self._gone = asyncio.Event()
+        self._broken: Problem | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, classify and answer until the body ends.
@@ -78,6 +79,7 @@ class LineStream(Response):
         Raises:
             InvalidRequest: there is no line.
             ClientGone: nobody reads the answers.
+            Problem: what ended the stream early, told in its last line.
         """
         current(self._pipeline.metrics).form = "lines"
         groups: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_GROUPS_UNDER_WAY)
@@ -97,6 +99,8 @@ class LineStream(Response):
             if not started:
                 raise InvalidRequest("The body holds no line.")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if self._broken is not None:
+                raise self._broken
         except OSError:  # no time left, or the server's way to say that the client has gone
             raise ClientGone from None
         finally:
@@ -112,17 +116,16 @@ class LineStream(Response):
 
     async def _read(self, groups: "asyncio.Queue[asyncio.Task[bytes] | None]") -> None:
         """Turn the body into tasks, a group each; then wait for the client to hang up."""
-        last: Problem | None = None
         try:
             async for lines in self._groups():
                 await groups.put(asyncio.create_task(self._classify(lines)))
                 if self._stopping():
-                    last = Stopping()
+                    self._broken = Stopping()
                     break
         except TimeoutError:
-            last = BodyTimeout(f"No line came for {self._seconds:g} seconds.")
-        if last is not None:
-            await groups.put(asyncio.create_task(self._refuse(last)))
+            self._broken = BodyTimeout(f"No line came for {self._seconds:g} seconds.")
+        if self._broken is not None:
+            await groups.put(asyncio.create_task(self._last(self._broken)))
         await groups.put(None)
         while not self._gone.is_set():
             message = await self._request.receive()
@@ -196,8 +199,7 @@ class LineStream(Response):
             record.said(problem)
         return [problem] * count
 
-    async def _refuse(self, problem: Problem) -> bytes:
-        current(self._pipeline.metrics).refused(problem)
+    async def _last(self, problem: Problem) -> bytes:
         return to_json(self._answer(problem)) + b"\n"
 
     def _parse(self, line: bytes) -> object:

@@ -96,7 +96,8 @@ class Metrics:
     def _define_requests(self) -> None:
         self.requests = self._counter(
             "requests_total",
-            "Requests ended, once each, however they ended; 499 is a client that hung up. "
+            "Requests ended, once each, however they ended; 499 is a client that hung up. A stream "
+            "that broke under way has the code of what broke it, though it was sent a 200. "
             "Codes from 500 on, and 429, are users without an answer.",
             "route",
             "code",

@@ -229,6 +229,21 @@ def test_a_stream_that_stalls_ends_with_a_last_line(
         talk.close()
 
 
+def test_a_stream_that_broke_is_counted_by_what_broke_it(
+    classifier: Classifier, engine: ObedientEngine
+) -> None:
+    with running(classifier, deadline_seconds=0.3) as app, app.client() as client:
+        talk = Talk(app.port)
+        talk.send(lines("很好"))
+        assert "label" in talk.read()
+        assert talk.read()["error"]["status"] == 408
+        talk.close()
+        route = {"route": "/v1/classify"}
+        wait_until(lambda: metric(client, "danshi_requests_total", code="408", **route) == 1)
+        assert metric(client, "danshi_requests_total", code="200", **route) == 0
+        assert metric(client, "danshi_rejected_total", reason="body_timeout") == 1
+
+
 def test_a_stream_is_counted_and_is_no_latency(app: RunningApp) -> None:
     with app.client() as client:
         stream(client, lines("很好", "不好") + b"{\n" + lines(""))
