@@ -16,7 +16,7 @@ from service import openapi, schemas
 from service.access import ERROR_SHAPE
 from service.body import json_type
 from service.compat import shared
-from service.errors import InvalidRequest, Problem
+from service.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from service.app import Service
@@ -68,11 +68,11 @@ def add_routes(app: FastAPI, service: "Service") -> None:
             one={"inputs": schemas.EXAMPLE_TEXT},
             many={"inputs": [schemas.EXAMPLE_TEXT, "很好"], "parameters": {"top_k": 1}},
         ),
-        responses=shared.describe_answers({"type": "array", "items": one}, _status),
+        responses=shared.describe_answers({"type": "array", "items": one}),
     )
     async def pipeline(request: Request) -> Response:
         """For each input its labels and scores, the highest first; always a list of lists."""
-        request.scope[ERROR_SHAPE] = _error
+        request.scope[ERROR_SHAPE] = shared.error_response
 
         def texts_of(asked: PipelineRequest) -> list[str]:
             limit = service.settings.max_chars if asked.parameters.truncation else None
@@ -96,11 +96,3 @@ def _texts(inputs: object) -> list[str]:
         case _:
             given = json_type(inputs)
             raise InvalidRequest(f"inputs must be a string or an array of strings, not {given}.")
-
-
-def _status(problem: Problem) -> int:
-    return problem.status
-
-
-def _error(problem: Problem) -> Response:
-    return shared.error_response(problem, _status(problem))

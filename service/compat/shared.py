@@ -140,8 +140,8 @@ def to_response(value: object) -> Response:
     return Response(to_json(value), media_type="application/json")
 
 
-def error_response(problem: Problem, status: int) -> Response:
-    """The problem in the shape that these clients read."""
+def error_response(problem: Problem, status: int | None = None) -> Response:
+    """The problem in the shape that these clients read; with its own status, if not another."""
     match problem:
         case QueueFull() | DeadlineExceeded():
             kind = "Overloaded"
@@ -154,7 +154,7 @@ def error_response(problem: Problem, status: int) -> Response:
         case _:
             kind = "Validation"
     content = to_json({"error": problem.detail, "error_type": kind})
-    return Response(content, status, problem.headers, "application/json")
+    return Response(content, status or problem.status, problem.headers, "application/json")
 
 
 def describe_request(model: type[BaseModel], **examples: object) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def describe_request(model: type[BaseModel], **examples: object) -> dict[str, An
 
 
 def describe_answers(
-    schema: dict[str, Any], status_of: Callable[[Problem], int]
+    schema: dict[str, Any], status_of: Callable[[Problem], int] = lambda problem: problem.status
 ) -> dict[int | str, dict[str, Any]]:
     """The responses for /openapi.json."""
     kinds: Sequence[type[Problem]] = (
