@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .agreement import show_both
 from .clauses import ClauseSpan, Mark
 from .engine import RowLogits
 from .labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
@@ -129,13 +130,15 @@ def verdict(
     document = _mean([_softmax(window) for window in logits], weights)
     leaning = sum(w * o.leaning for w, o in zip(weights, outputs, strict=True)) / heat.leaning
     scores = {label: document[place] for label, place in _SHOWN}
+    label = max(scores, key=scores.__getitem__)
+    clauses = clause_scores(prepared, outputs, heat.clause)
     return Result(
-        label=max(scores, key=scores.__getitem__),
+        label=label,
         scores={label: round(score, _DIGITS) for label, score in scores.items()},
         polarity=round(math.tanh(leaning / 2), _DIGITS),  # 2 σ(z) - 1
         clauses=_clauses(
             prepared,
-            clause_scores(prepared, outputs, heat.clause),
+            show_both(clauses) if label == "mixed" else clauses,
             relation_logits(prepared, outputs),
         ),
         windows=len(prepared.rows),

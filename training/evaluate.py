@@ -9,7 +9,9 @@ from tqdm import tqdm
 
 from models import Classifier
 from models.engine import RowLogits
+from models.labels import CLAUSE_LABELS
 from models.tokenizer import Prepared, Row
+from models.verdict import clause_scores
 from training.data import Example
 from training.metrics import Said, consistency, main_figure, scores
 
@@ -52,26 +54,44 @@ def evaluate(
 
     The scores hold `sets` (name → figures, see `training.metrics.scores`),
     `phenomena` where examples name one, `consistency`, and `mean`: the plain
-    mean of the sets' main figures.
+    mean of the sets' main figures. `consistency` also tells how often the clauses
+    of a mixed text would show both signs by themselves.
     """
-    said = {
-        name: [
-            Said(example, classifier.finish(*answer))
-            for example, answer in zip(examples, run_all(classifier, examples, name), strict=True)
+    said: dict[str, list[Said]] = {}
+    unaided: list[bool] = []
+    for name, examples in dev.items():
+        if not examples:
+            continue
+        answers = run_all(classifier, examples, name)
+        results = [classifier.finish(*answer) for answer in answers]
+        said[name] = list(map(Said, examples, results))
+        unaided += [
+            _leads_both(clause_scores(*answer, classifier.manifest.heat.clause))
+            for answer, result in zip(answers, results, strict=True)
+            if result.label == "mixed"
         ]
-        for name, examples in dev.items()
-        if examples
-    }
     sets = {name: scores(part) for name, part in said.items()}
     everything = [s for part in said.values() for s in part]
     found: dict[str, Any] = {
         "mean": float(np.mean([main_figure(figures) for figures in sets.values()])),
         "sets": sets,
-        "consistency": consistency(everything),
+        "consistency": {
+            **consistency(everything),
+            "mixed_with_both_signs_unaided": float(np.mean(unaided or [0.0])),
+        },
     }
     if phenomena := by_phenomenon(everything):
         found["phenomena"] = phenomena
     return found, said
+
+
+def _leads_both(clauses: Sequence[Sequence[float]]) -> bool:
+    """Whether a favourable and an unfavourable label lead among clauses as the network reads them.
+
+    That is before `models.agreement` makes the clauses of a mixed text show both.
+    """
+    leading = {CLAUSE_LABELS[int(np.argmax(scores))] for scores in clauses}
+    return {"positive", "negative"} <= leading
 
 
 def by_phenomenon(said: Sequence[Said]) -> dict[str, dict[str, Any]]:

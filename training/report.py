@@ -89,8 +89,9 @@ def tables(scores: Mapping[str, Any]) -> str:
         *_class_table(scores),
         "",
         f"Of the texts called mixed, {_cell(same['mixed_with_both_signs'])} have a favourable and "
-        f"an unfavourable clause; of the texts with both, {_cell(same['both_signs_called_mixed'])} "
-        "are called mixed.",
+        f"an unfavourable clause ({_cell(same.get('mixed_with_both_signs_unaided'))} before the "
+        "clauses of a mixed text are made to show both); of the texts with both, "
+        f"{_cell(same['both_signs_called_mixed'])} are called mixed.",
     ]
     if scores.get("phenomena"):
         lines += [
