@@ -178,7 +178,6 @@ LEFT_TO_THE_NETWORK = [
 # What the released model gets wrong of them.
 MISREAD = {
     "看着简陋，没想到这么好用",
-    "等得心焦，结果味道惊艳",
     "店虽小，味道正宗",
     "好是好，就是贵",
     "真心推荐，就是好用",
