@@ -51,7 +51,7 @@ class Classifier:
 
         Args:
             engine: what computes; `auto` takes what is fastest on this processor.
-            threads: threads of one pass; 0 takes what the CPU quota allows.
+            threads: how many to compute with; 0 takes what the CPU quota allows.
 
         Raises:
             ArtifactError: the folder is missing, damaged or of another schema, or has
@@ -74,7 +74,7 @@ class Classifier:
             )
 
         loaded = load(threads)
-        if loaded.threads > 1:
+        if loaded.lanes == 1 and loaded.threads > 1:
             loaded = Lanes(loaded, load(1))
         return cls(folder, manifest, tokenizer, loaded)
 

@@ -59,7 +59,7 @@ class Engine(Protocol):
         """What it computes in."""
         ...
 
-    # Threads of one pass, and how many passes side by side fill the processor.
+    # Threads in all, and how many passes side by side fill them.
     threads: int
     lanes: int
 
@@ -95,7 +95,7 @@ def load_engine(
     Args:
         wanted: an engine; `auto` takes what is fastest on this processor.
         precision: of the folder's `network.onnx`.
-        threads: threads of one pass; 0 takes what the CPU quota allows.
+        threads: how many to compute with; 0 takes what the CPU quota allows.
 
     Raises:
         ArtifactError: the model, this installation or this processor lacks what `wanted` needs.

@@ -15,8 +15,9 @@ from .tokenizer import NO_CLAUSE, Row, collate
 
 # Every new shape costs some 15 ms and up to 4 MB of kernels, so there are only these.
 _LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
-_SIZES = (32, 16, 8, 4, 2, 1)
-_PASS_TOKENS = 512  # what a pass gains from being larger ends about here
+_SIZES = (16, 8, 4, 2, 1)
+_PASS_TOKENS = 256  # what a pass gains from being larger ends about here
+_MOST_STREAMS = 4  # each has kernels of its own
 
 
 class OpenVinoEngine:
@@ -31,14 +32,15 @@ class OpenVinoEngine:
 
         Args:
             precision: what it computes in; fp32 works everywhere.
-            threads: threads of one pass; 0 takes what the CPU quota allows.
+            threads: how many to compute with; 0 takes what the CPU quota allows.
 
         Raises:
             ArtifactError: the runtime refuses the file, or the processor the precision.
         """
         self.precision = precision
         self.threads = threads or cpu_quota()
-        self.lanes = 1
+        # Passes side by side, on a core each, do more than one pass on all cores.
+        self.lanes = min(self.threads, _MOST_STREAMS)
         self._pad_id = pad_id
         core = ov.Core()
         hint = "bf16" if precision == "bf16" else "f32"
@@ -47,7 +49,7 @@ class OpenVinoEngine:
         options = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": self.threads,
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": self.lanes,
             # Several services on one machine would all pin to its first cores.
             "ENABLE_CPU_PINNING": False,
         }
@@ -75,7 +77,7 @@ class OpenVinoEngine:
 
     def _pass(self, request: ov.InferRequest, rows: Sequence[Row]) -> list[RowLogits]:
         length = round_up(max(row.length for row in rows))
-        slots = max(4, length // 8, *(len(row.clauses) for row in rows))
+        slots = max(length // 4, *(len(row.clauses) for row in rows))
         batch = collate(rows, self._pad_id, length=length, slots=1 << (slots - 1).bit_length())
         outputs = request.infer(batch.as_inputs(), share_inputs=True)
         return split_rows(rows, [np.asarray(outputs[name]) for name in OUTPUTS])

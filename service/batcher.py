@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 # An answer usually comes sooner than this; only then is it worth watching the client.
 _PATIENCE_SECONDS = 0.05
 # A pass should take so long: most of an engine's throughput, and a short wait for the next.
-_PASS_SECONDS = 0.012
-_LEAST_TOKENS = 128
+_PASS_SECONDS = 0.016
+_LEAST_TOKENS = 256
 # A first guess, until the engine has shown its speed.
 _TOKENS_PER_SECOND = 25_000.0
 _LONGEST_RETRY_SECONDS = 60
@@ -74,7 +74,9 @@ class Batcher:
         self._died = False
         # Of one pass beside others.
         self._speed = _TOKENS_PER_SECOND
-        self._workers = [_Worker() for _ in range(lanes)]
+        self._lanes = lanes
+        # One more than lanes: its pass stands ready when a lane gets free.
+        self._workers = [_Worker() for _ in range(lanes + (lanes > 1))]
         for worker in self._workers:
             worker.thread = threading.Thread(
                 target=self._work, args=(worker,), name="danshi-engine", daemon=True
@@ -142,7 +144,7 @@ class Batcher:
                 raise WorkerDead
             queued = self._circle.tokens
             if queued + job.waiting_tokens() > self._max_queue_tokens:
-                seconds = math.ceil(queued / (self._speed * len(self._workers)))
+                seconds = math.ceil(queued / (self._speed * self._lanes))
                 raise QueueFull(min(max(seconds, 1), _LONGEST_RETRY_SECONDS))
             self._circle.add(job)
             self._changed.notify()

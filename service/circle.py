@@ -94,7 +94,9 @@ class Circle:
         first = next(iter(self._jobs))
         self._jobs.move_to_end(first)
         width = first.waiting[-1][0]
-        shortest, most = shortest_beside(width), max(budget // width, 1)
+        shortest = shortest_beside(width)
+        # A power of two: some runtimes have kernels for each size, made when it first comes.
+        most = 1 << (max(budget // width, 1).bit_length() - 1)
         batch: list[tuple[Job, int]] = []
         givers = deque(job for job in self._jobs if job is not first)
         givers.appendleft(first)
