@@ -36,6 +36,8 @@ _PATIENCE_SECONDS = 0.05
 # A pass should take so long: most of an engine's throughput, and a short wait for the next.
 _PASS_SECONDS = 0.016
 _LEAST_TOKENS = 256
+# A pass shorter than this tells more of its fixed cost than of the engine's speed.
+_TELLING_TOKENS = 128
 # A first guess, until the engine has shown its speed.
 _TOKENS_PER_SECOND = 25_000.0
 _LONGEST_RETRY_SECONDS = 60
@@ -197,7 +199,7 @@ class Batcher:
             end = time.perf_counter()
             worker.busy_since = None
         tokens = len(rows) * max(row.length for row in rows)
-        if tokens >= _LEAST_TOKENS:  # a short pass tells of its fixed cost
+        if tokens >= _TELLING_TOKENS:
             self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
         done = []
         with self._changed:  # the rows of one job may come from several workers
