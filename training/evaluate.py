@@ -77,7 +77,7 @@ def evaluate(
         "sets": sets,
         "consistency": {
             **consistency(everything),
-            "mixed_with_both_signs_unaided": float(np.mean(unaided or [0.0])),
+            "mixed_with_both_signs_unaided": float(np.mean(unaided)) if unaided else 0.0,
         },
     }
     if phenomena := by_phenomenon(everything):
