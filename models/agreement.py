@@ -2,8 +2,7 @@
 
 That is what `mixed` says of a text, so its clauses are read as the most probable ones
 that show it. Nearly always they do without help: the document head sees what the clause
-head found, and both are trained to agree. `training.metrics.consistency` is about what
-is served, `training.evaluate` also reports the rate before this.
+head found, and both are trained to agree.
 """
 
 import math
@@ -19,6 +18,11 @@ _LEAST = 1e-6
 Scores = list[float]
 
 
+def shows_both(clauses: Sequence[Scores]) -> bool:
+    """Whether a favourable label leads in some clause, and an unfavourable one in another."""
+    return {_POSITIVE, _NEGATIVE} <= {_first(scores) for scores in clauses}
+
+
 def show_both(clauses: Sequence[Scores]) -> list[Scores]:
     """Probabilities of the labels of a mixed text's clauses, (clauses, 3), with both signs ahead.
 
@@ -27,20 +31,10 @@ def show_both(clauses: Sequence[Scores]) -> list[Scores]:
     reading of all the clauses is, among the readings that have both signs. The other
     clauses, and a text of one clause, stay as they are.
     """
-    leading = {_first(scores) for scores in clauses}
-    if len(clauses) < 2 or {_POSITIVE, _NEGATIVE} <= leading:
+    if len(clauses) < 2 or shows_both(clauses):
         return list(clauses)
     costs = [_costs(scores) for scores in clauses]
-    places = range(len(clauses))
-    pair = min(
-        (
-            (i, j)
-            for i in _cheapest(costs, _POSITIVE, places)
-            for j in _cheapest(costs, _NEGATIVE, places)
-            if i != j
-        ),
-        key=lambda pair: costs[pair[0]][_POSITIVE] + costs[pair[1]][_NEGATIVE],
-    )
+    _, *pair = _cheapest_pair(costs, range(len(clauses)))
     read = list(clauses)
     for place, label in zip(pair, (_POSITIVE, _NEGATIVE), strict=True):
         if _first(clauses[place]) != label:
@@ -54,19 +48,24 @@ def _max_marginals(costs: Sequence[Scores], place: int) -> list[float]:
     by_positive, by_negative = (
         costs[_cheapest(costs, sign, others)[0]][sign] for sign in (_POSITIVE, _NEGATIVE)
     )
-    both = min(
-        (
-            costs[i][_POSITIVE] + costs[j][_NEGATIVE]
-            for i in _cheapest(costs, _POSITIVE, others)
-            for j in _cheapest(costs, _NEGATIVE, others)
-            if i != j
-        ),
-        default=math.inf,
-    )
+    both, *_ = _cheapest_pair(costs, others)
     still = {_POSITIVE: by_negative, _NEGATIVE: by_positive}
     shares = [math.exp(-cost - still.get(label, both)) for label, cost in enumerate(costs[place])]
     total = sum(shares)
     return [share / total for share in shares]
+
+
+def _cheapest_pair(costs: Sequence[Scores], places: Sequence[int]) -> tuple[float, int, int]:
+    """What both signs cost among `places`, and who takes the favourable and the other one."""
+    return min(
+        (
+            (costs[i][_POSITIVE] + costs[j][_NEGATIVE], i, j)
+            for i in _cheapest(costs, _POSITIVE, places)
+            for j in _cheapest(costs, _NEGATIVE, places)
+            if i != j
+        ),
+        default=(math.inf, -1, -1),
+    )
 
 
 def _cheapest(costs: Sequence[Scores], label: int, places: Iterable[int]) -> list[int]:

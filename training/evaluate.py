@@ -8,8 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from models import Classifier
+from models.agreement import shows_both
 from models.engine import RowLogits
-from models.labels import CLAUSE_LABELS
 from models.tokenizer import Prepared, Row
 from models.verdict import clause_scores
 from training.data import Example
@@ -66,7 +66,7 @@ def evaluate(
         results = [classifier.finish(*answer) for answer in answers]
         said[name] = list(map(Said, examples, results))
         unaided += [
-            _leads_both(clause_scores(*answer, classifier.manifest.heat.clause))
+            shows_both(clause_scores(*answer, classifier.manifest.heat.clause))
             for answer, result in zip(answers, results, strict=True)
             if result.label == "mixed"
         ]
@@ -83,15 +83,6 @@ def evaluate(
     if phenomena := by_phenomenon(everything):
         found["phenomena"] = phenomena
     return found, said
-
-
-def _leads_both(clauses: Sequence[Sequence[float]]) -> bool:
-    """Whether a favourable and an unfavourable label lead among clauses as the network reads them.
-
-    That is before `models.agreement` makes the clauses of a mixed text show both.
-    """
-    leading = {CLAUSE_LABELS[int(np.argmax(scores))] for scores in clauses}
-    return {"positive", "negative"} <= leading
 
 
 def by_phenomenon(said: Sequence[Said]) -> dict[str, dict[str, Any]]:
