@@ -1,4 +1,4 @@
-"""One queue, and as many worker threads as the engine runs passes side by side.
+"""One queue, and a worker thread for each pass beside others of the engine, and one more.
 
 There is no waiting for more rows: an idle worker takes what is there, and a
 batch forms while all are busy. `circle` says which rows a batch takes. A batch
