@@ -1,9 +1,10 @@
-"""The engine alone, in this process: what the rest is measured against.
+"""The engine alone, in a process of its own: what the rest is measured against, turn by turn.
 
-    python -m tests.benchmarks.engine BODIES SECONDS
+    python -m tests.benchmarks.engine BODIES
 
 All texts are prepared beforehand, sorted by length and run in the batches that suit the engine
-best, on as many threads as it has lanes. Prints one JSON object.
+best, on as many threads as it has lanes. Prints a JSON object about itself; then for each line of
+stdin, which holds a number of seconds, one with its speed.
 """
 
 import json
@@ -20,52 +21,42 @@ from models.tokenizer import Row
 
 RELEASED = Path(__file__).parents[2] / "models" / "released"
 BUDGETS = (128, 256, 512, 1024, 2048)
+LONE_TEXTS = 60
 LENGTHS = (8, 16, 32, 64, 128, 250)
 
 
-def throughput(classifier: Classifier, rows: list[Row], seconds: float) -> dict[str, Any]:
-    """Rows a second of the best batch size, measured anew once it is found.
-
-    The best of several noisy trials is a lucky one: it tells which size, not how fast.
-    """
-    # The rows that fit into a trial of every batch size.
-    sample = rows[: max(64, len(rows) // 4)]
-    with ThreadPoolExecutor(classifier.engine.lanes) as pool:
-        trials = {
-            b: _rate(pool, classifier, sample, b, seconds / 2 / len(BUDGETS)) for b in BUDGETS
-        }
-        budget = max(trials, key=trials.__getitem__)
-        rate = _rate(pool, classifier, sample, budget, seconds / 2)
-    tokens = sum(row.length for row in sample) / len(sample)
-    return {
-        "texts_per_second": rate,
-        "tokens_per_second": rate * tokens,
-        "budget": budget,
-        "lanes": classifier.engine.lanes,
-    }
+Batches = list[list[Row]]
 
 
-def _rate(
-    pool: ThreadPoolExecutor, classifier: Classifier, rows: list[Row], budget: int, seconds: float
+def best_batches(pool: ThreadPoolExecutor, classifier: Classifier, rows: list[Row]) -> Batches:
+    """`rows` in the batches, of similar lengths each, that the engine runs fastest."""
+    choices = []
+    for budget in BUDGETS:
+        cut = batches_by_length(rows, budget)
+        choices.append([[rows[i] for i in batch] for batch in cut])
+        list(pool.map(classifier.run, choices[-1]))  # warm: kernels of new shapes
+    return max(choices, key=lambda batches: rate(pool, classifier, batches, seconds=2.0))
+
+
+def rate(
+    pool: ThreadPoolExecutor, classifier: Classifier, batches: Batches, seconds: float
 ) -> float:
-    """Rows a second in batches of `budget` tokens, of similar lengths each."""
-    batches = [[rows[i] for i in batch] for batch in batches_by_length(rows, budget)]
-    list(pool.map(classifier.run, batches))  # warm: kernels of new shapes
+    """Rows a second, over whole rounds of all `batches`."""
     done, begin = 0, time.perf_counter()
-    while time.perf_counter() < begin + seconds:
+    while (took := time.perf_counter() - begin) < seconds:
         list(pool.map(classifier.run, batches))
         done += 1
-    return done * len(rows) / (time.perf_counter() - begin)
+    return done * sum(map(len, batches)) / took
 
 
-def lone(classifier: Classifier, texts: list[str]) -> dict[str, float]:
+def lone(classifier: Classifier, texts: list[str]) -> float:
     """Median ms of one text at a time: preparing it and one pass of the engine."""
     times = []
     for text in texts:
         begin = time.perf_counter()
         classifier.run(classifier.prepare(text).rows)
         times.append((time.perf_counter() - begin) * 1000)
-    return {"median": statistics.median(times)}
+    return statistics.median(times)
 
 
 def by_length(classifier: Classifier) -> dict[str, float]:
@@ -82,19 +73,28 @@ def by_length(classifier: Classifier) -> dict[str, float]:
     return found
 
 
-def main(bodies: Path, seconds: float) -> None:
+def main(bodies: Path) -> None:
     texts = [json.loads(line)["text"] for line in bodies.read_text("utf-8").splitlines()]
     classifier = Classifier.load(RELEASED)
     rows = [row for text in texts for row in classifier.prepare(text).rows]
-    lone(classifier, texts[:50])  # warm
-    found = throughput(classifier, rows, seconds) | {"lone_ms": lone(classifier, texts[:300])}
-    # A long text has several rows: what is compared is texts.
-    found["texts_per_second"] *= len(texts) / len(rows)
-    found["tokens_per_text"] = sum(row.length for row in rows) / len(texts)
-    found["by_length_ms"] = by_length(classifier)
-    found["engine"] = f"{classifier.engine.name}-{classifier.engine.precision}"
-    print(json.dumps(found))
+    with ThreadPoolExecutor(classifier.engine.lanes) as pool:
+        batches = best_batches(pool, classifier, rows)
+        tell(
+            {
+                "engine": f"{classifier.engine.name}-{classifier.engine.precision}",
+                "tokens_per_text": sum(row.length for row in rows) / len(texts),
+                "by_length_ms": by_length(classifier),
+            }
+        )
+        for line in sys.stdin:
+            # A long text has several rows: what is compared is texts.
+            speed = rate(pool, classifier, batches, float(line)) * len(texts) / len(rows)
+            tell({"texts_per_second": speed, "lone_ms": lone(classifier, texts[:LONE_TEXTS])})
+
+
+def tell(found: dict[str, Any]) -> None:
+    print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -1,14 +1,19 @@
-"""One run: the engine alone, our service, the bulk command, and the peers, in turn."""
+"""One run: the engine alone, our service and the bulk command in turn, then the peers.
+
+A shared machine's speed changes by half within seconds. So all take short turns, each is
+compared with the engine's turns before and behind it, and what counts is the median.
+"""
 
 import json
 import re
+import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tests.benchmarks import load
 from tests.benchmarks.engine import RELEASED
@@ -18,73 +23,111 @@ from tests.benchmarks.texts import BATCH, write_bodies, write_table
 
 CLASSIFY = "/v1/classify"
 SHARES = (0.25, 0.5, 0.7, 0.9)
+STARTS = 3
+BULK_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long each part takes."""
+    """Where things are, how many rounds there are and how long a turn takes."""
 
     folder: Path
     build: Path
     port: int
+    rounds: int
     seconds: float
-    bulk_rows: int
     torch: list[str]
+
+    @property
+    def singles(self) -> Path:
+        return self.folder / "single.bodies"
+
+    @property
+    def batches(self) -> Path:
+        return self.folder / "batch.bodies"
 
 
 Say = Callable[[str], None]
 Results = dict[str, Any]
 
 
-def engine_alone(plan: Plan) -> Results:
-    """The engine alone, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.engine", str(plan.folder / "single.bodies"),
-         str(plan.seconds * 2)],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"bench: the engine failed:\n{done.stderr[-2000:]}")
-    found: Results = json.loads(done.stdout)
-    return found
+class EngineAlone:
+    """The engine alone, in a process of its own that waits for its turns."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._log = plan.folder / "engine.log"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.engine", str(plan.singles)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log.open("w"), text=True,
+        )  # fmt: skip
+        self.about = self._answer()
+
+    def turn(self, seconds: float) -> Results:
+        """Its texts a second, and the median ms of one text alone."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Results:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"bench: the engine failed: {last_words(self._log)}")
+        found: Results = json.loads(line)
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._process.communicate()
 
 
-def service(plan: Plan, say: Say) -> Results:
-    """Our server: cold start, throughput, latency under load, memory."""
+def start_ours(plan: Plan) -> Server:
     command = [sys.executable, "-m", "service", "serve", "--port", str(plan.port)]
-    server = Server(command, plan.port, plan.folder / "service.log", {"path": "/health/ready"})
-    singles, batches = plan.folder / "single.bodies", plan.folder / "batch.bodies"
-    found: Results = {"cold_start_s": server.cold_start}
-    try:
-        load.wrk(plan.port, CLASSIFY, singles, connections=8, seconds=2)  # warm
-        for connections in (1, 8, 64):
-            say(f"HTTP, single texts, {connections} connections")
-            found[f"single_{connections}"] = load.wrk(
-                plan.port, CLASSIFY, singles, connections=connections, seconds=plan.seconds
-            )
-        say(f"HTTP, batches of {BATCH}")
-        found["batches"] = load.wrk(
-            plan.port, CLASSIFY, batches, connections=4, seconds=plan.seconds, texts=BATCH
+    return Server(command, plan.port, plan.folder / "service.log", {"path": "/health/ready"})
+
+
+def one_round(plan: Plan, engine: EngineAlone, table: Path) -> Results:
+    """Each of ours between two turns of the engine; `engine` in it is the mean of those."""
+
+    def ours(bodies: Path, connections: int, seconds: float, texts: int = 1) -> Results:
+        return load.wrk(
+            plan.port, CLASSIFY, bodies, connections=connections, seconds=seconds, texts=texts
         )
-        most = found["single_64"]["texts_per_second"]
-        found["open_loop"] = {}
-        for share in SHARES:
-            say(f"HTTP, open loop at {share:.0%} of {most:.0f} a second")
-            found["open_loop"][f"{share:.0%}"] = load.openloop(
-                plan.folder, plan.port, CLASSIFY, singles,
-                rate=share * most, seconds=plan.seconds * 1.5,
-            )  # fmt: skip
-        found["memory_mb"] = server.memory()
-    finally:
-        server.stop()
+
+    # What is unanswered when a turn ends is not counted: the more of it, the longer the turn.
+    turns: dict[str, Callable[[], Results]] = {
+        "single_1": lambda: ours(plan.singles, 1, plan.seconds),
+        "single_8": lambda: ours(plan.singles, 8, plan.seconds),
+        "single_64": lambda: ours(plan.singles, 64, 2 * plan.seconds),
+        "batches": lambda: ours(plan.batches, 2, 4 * plan.seconds, BATCH),
+        "bulk": lambda: bulk(plan, table),
+    }
+    found: Results = {}
+    before = engine.turn(plan.seconds)
+    for name, turn in turns.items():
+        found[name] = turn()
+        after = engine.turn(plan.seconds)
+        found[name]["engine"] = {key: (before[key] + after[key]) / 2 for key in after}
+        before = after
+    most = found["single_64"]["texts_per_second"]
+    found["open_loop"] = {
+        f"{share:.0%}": load.openloop(
+            plan.folder, plan.port, CLASSIFY, plan.singles,
+            rate=share * most, seconds=plan.seconds * 2,
+        )
+        for share in SHARES
+    }  # fmt: skip
     return found
 
 
-def bulk(plan: Plan, texts: list[str]) -> Results:
-    """The bulk command on a CSV file; its own rate, which leaves loading out, and ours."""
-    table = plan.folder / "bulk.csv"
-    write_table([texts[i % len(texts)] for i in range(plan.bulk_rows)], table)
-    begin = time.perf_counter()
+def bulk(plan: Plan, table: Path) -> Results:
+    """The bulk command on a CSV file; its own rate, which leaves loading out."""
     done = subprocess.run(
         [sys.executable, "-m", "service", "classify", str(table), "--column", "text", "--force",
          "-o", str(plan.folder / "bulk.out.csv")],
@@ -93,14 +136,11 @@ def bulk(plan: Plan, texts: list[str]) -> Results:
     told = re.search(r"([\d,]+) rows in ([\d.]+) s \(([\d,]+) a second\)", done.stderr)
     if told is None:
         raise SystemExit(f"bench: the bulk command failed:\n{done.stderr[-2000:]}")
-    return {
-        "texts_per_second": float(told[3].replace(",", "")),
-        "with_start": plan.bulk_rows / (time.perf_counter() - begin),
-    }
+    return {"texts_per_second": float(told[3].replace(",", ""))}
 
 
 def peers(plan: Plan, say: Say) -> Results:
-    """Each peer: single texts at 1 and 64 connections, batches where it takes them."""
+    """Each peer beside ours, which runs at `plan.port` all the time."""
     found: Results = {}
     twin = plan.build / "twin"
     for peer in PEERS:
@@ -116,49 +156,68 @@ def peers(plan: Plan, say: Say) -> Results:
 
 
 def one_peer(plan: Plan, peer: Peer, programs: Path, twin: Path) -> Results:
-    command = [part.format(bin=programs, twin=twin, port=plan.port) for part in peer.command]
+    """Single texts at 1 and 64 connections, batches where it takes them; ours in between."""
+    port = plan.port + 1
+    command = [part.format(bin=programs, twin=twin, port=port) for part in peer.command]
     log = plan.folder / f"{peer.name.split()[0].lower()}.log"
-    server = Server(command, plan.port, log, peer.probe)
-    found: Results = {"cold_start_s": server.cold_start}
+    server = Server(command, port, log, peer.probe)
     bodies = plan.folder / f"{peer.bodies}.bodies"
+    rounds = []
     try:
-        load.wrk(plan.port, peer.path, bodies, connections=8, seconds=2)  # warm
-        for connections in (1, 64):
-            found[f"single_{connections}"] = load.wrk(
-                plan.port, peer.path, bodies, connections=connections, seconds=plan.seconds
-            )
-            if not found[f"single_{connections}"]["texts_per_second"]:
+        load.wrk(port, peer.path, bodies, connections=8, seconds=2)  # warm
+        for _ in range(plan.rounds):
+            one: Results = {
+                f"single_{n}": load.wrk(
+                    port, peer.path, bodies, connections=n, seconds=plan.seconds
+                )
+                for n in (1, 64)
+            }
+            if not one["single_64"]["texts_per_second"]:
                 raise RuntimeError(f"it answers nothing: {last_words(log)}")
-        if peer.batch_path:
-            found["batches"] = load.wrk(
-                plan.port, peer.batch_path, plan.folder / "batch.bodies", connections=4,
-                seconds=plan.seconds, texts=BATCH,
-            )  # fmt: skip
-        found["memory_mb"] = server.memory()
+            if peer.batch_path:
+                one["batches"] = load.wrk(
+                    port, peer.batch_path, plan.batches, connections=2,
+                    seconds=4 * plan.seconds, texts=BATCH,
+                )  # fmt: skip
+            one["ours"] = load.wrk(
+                plan.port, CLASSIFY, plan.singles, connections=64, seconds=2 * plan.seconds
+            )
+            rounds.append(one)
+        memory = server.memory()
     finally:
         server.stop()
-    return found
+    return {"rounds": rounds, "cold_start_s": server.cold_start, "memory_mb": memory}
 
 
 def measure(plan: Plan, texts: list[str], say: Say, *, with_peers: bool) -> Results:
-    """Everything. The engine alone is measured first and last: a machine's speed drifts."""
+    """Everything, as it was measured; `report` makes figures of it."""
     load.build(plan.folder)
     write_bodies(texts, plan.folder)
-    say("the engine alone")
-    first = engine_alone(plan)
-    served = service(plan, say)
-    say("the bulk command")
-    rows = bulk(plan, texts)
-    say("the engine alone, again")
-    last = engine_alone(plan)
-    middle = {
-        name: (first[name] + last[name]) / 2 for name in ("texts_per_second", "tokens_per_second")
-    }
-    middle["lone_ms"] = (first["lone_ms"]["median"] + last["lone_ms"]["median"]) / 2
+    table = plan.folder / "bulk.csv"
+    # Enough that the kernels of each shape, made once in its process, do not tell.
+    write_table([texts[i % len(texts)] for i in range(BULK_ROWS)], table)
+    starts = []
+    for _ in range(STARTS):
+        server = start_ours(plan)
+        starts.append(server.cold_start)
+        if len(starts) < STARTS:
+            server.stop()
+    say(f"ready in {statistics.median(starts):.1f} s")
+    try:
+        with EngineAlone(plan) as engine:
+            load.wrk(plan.port, CLASSIFY, plan.singles, connections=64, seconds=4)  # warm
+            rounds = []
+            for i in range(plan.rounds):
+                say(f"round {i + 1} of {plan.rounds}")
+                rounds.append(one_round(plan, engine, table))
+        memory = server.memory()
+        others = peers(plan, say) if with_peers else {}
+    finally:
+        server.stop()
     return {
-        "engine": first | middle | {"first": first["texts_per_second"],
-                                    "last": last["texts_per_second"]},
-        "service": served,
-        "bulk": rows,
-        "peers": peers(plan, say) if with_peers else {},
-    }  # fmt: skip
+        "engine": engine.about,
+        "rounds": rounds,
+        "cold_start_s": statistics.median(starts),
+        "memory_mb": memory,
+        "peers": others,
+    }
