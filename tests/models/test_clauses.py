@@ -1,14 +1,17 @@
 """Clauses: where a reader would pause, and before a turn."""
 
 import itertools
+import marshal
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models import clauses
-from models.clauses import split_clauses
+from models.clauses import _Segmenter, split_clauses
 from models.text import normalize
 
 
@@ -84,3 +87,16 @@ def test_a_text_without_rare_punctuation_is_split_alike_by_the_full_pattern():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(clauses, "_PLAIN_BOUNDARY", clauses._BOUNDARY)
             assert split_clauses(text) == plain
+
+
+@pytest.mark.parametrize("cache", [None, b"", b"\xff\xff", marshal.dumps((1, 2, 3))])
+def test_a_missing_or_broken_dictionary_cache_is_built_anew(
+    cache: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if cache is not None:
+        (tmp_path / "jieba.cache").write_bytes(cache)
+    segmenter = _Segmenter()
+    segmenter.initialize()
+    assert "但是" in segmenter.FREQ
+    assert marshal.loads((tmp_path / "jieba.cache").read_bytes())[1] == segmenter.total
