@@ -10,6 +10,8 @@ from .labels import CLAUSE_LABELS, LABELS, RELATIONS
 
 _POSITIVE = CLAUSE_LABELS.index("positive")
 _NEGATIVE = CLAUSE_LABELS.index("negative")
+# Takes a token out of a softmax, and is no infinity in half precision.
+_HIDDEN = -1e4
 
 
 class DanshiConfig(PretrainedConfig):
@@ -88,7 +90,10 @@ class DanshiNetwork(PreTrainedModel):
             clause_ids: each token's clause, -1 for special and padding tokens (B, T).
             clause_slots: 0 … C - 1, (C,).
         """
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        # What is added to the scores of attention, ready made: transformers would build it from
+        # twenty operations, which runtimes work out again for every shape.
+        hidden_keys = (1.0 - attention_mask[:, None, None, :].float()) * _HIDDEN
+        states = self.encoder(input_ids=input_ids, attention_mask=hidden_keys).last_hidden_state
         clause_logits, relation_logits, present = self._clauses(states, clause_ids, clause_slots)
         pooled = self._pool(states, attention_mask)
         hidden = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
