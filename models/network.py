@@ -8,8 +8,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 
 from .labels import CLAUSE_LABELS, LABELS, RELATIONS
 
-_POSITIVE = CLAUSE_LABELS.index("positive")
-_NEGATIVE = CLAUSE_LABELS.index("negative")
+_SIDES = torch.tensor([CLAUSE_LABELS.index("positive"), CLAUSE_LABELS.index("negative")])
 # Takes a token out of a softmax, and is no infinity in half precision.
 _HIDDEN = -1e4
 
@@ -80,70 +79,83 @@ class DanshiNetwork(PreTrainedModel):
         input_ids: Tensor,
         attention_mask: Tensor,
         clause_ids: Tensor,
+        clause_opens: Tensor,
         clause_slots: Tensor,
     ) -> DanshiOutput:
         """Logits of a padded batch.
+
+        Few operations, as each costs a runtime some 10 µs for every new shape.
 
         Args:
             input_ids: token ids (B, T).
             attention_mask: 1 for a token, 0 for padding (B, T).
             clause_ids: each token's clause, -1 for special and padding tokens (B, T).
+            clause_opens: as clause_ids, but -1 for all but the first token of a clause (B, T).
             clause_slots: 0 … C - 1, (C,).
         """
         # What is added to the scores of attention, ready made: transformers would build it from
-        # twenty operations, which runtimes work out again for every shape.
-        hidden_keys = (1.0 - attention_mask[:, None, None, :].float()) * _HIDDEN
-        states = self.encoder(input_ids=input_ids, attention_mask=hidden_keys).last_hidden_state
-        clause_logits, relation_logits, present = self._clauses(states, clause_ids, clause_slots)
-        pooled = self._pool(states, attention_mask)
-        hidden = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
-        evidence = _evidence(clause_logits, present)
-        # Praise and blame both there is what `mixed` means.
-        both = evidence[:, :2].prod(-1, keepdim=True)
-        document = self.document_logits(hidden) + self.document_evidence(evidence)
-        document = document + self.both_evidence(both)
-        leaning = self.leaning_logit(hidden) + self.leaning_evidence(evidence)
-        return DanshiOutput(document, leaning.squeeze(-1), clause_logits, relation_logits)
+        # twenty operations.
+        hidden = (1.0 - attention_mask.float()) * _HIDDEN
+        states = self.encoder(
+            input_ids=input_ids, attention_mask=hidden[:, None, None, :]
+        ).last_hidden_state
+        slots = clause_slots.view(1, -1, 1)
+        members = (clause_ids.unsqueeze(1) == slots).to(states.dtype)
+        count = members.sum(-1, keepdim=True)
+        mean = torch.matmul(members, states) / count.clamp(min=1.0)
+        opens = (clause_opens.unsqueeze(1) == slots).to(states.dtype)
+        clauses, relations = self._clauses(mean, torch.matmul(opens, states))
+        pooled = self._pool(states, attention_mask, hidden)
+        text = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
+        evidence = _evidence(clauses, count.clamp(max=1.0), slots + 1)
+        document, leaning = self._text_logits(text, evidence)
+        return DanshiOutput(document, leaning, clauses, relations)
 
-    def _clauses(
-        self, states: Tensor, clause_ids: Tensor, slots: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Clause logits (B, C, 3), relation logits (B, C, 4), and which clauses are present.
+    def _clauses(self, mean: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Clause logits (B, C, 3) and relation logits (B, C, 4).
 
         A clause is the mean of its states; its relation also sees its first token,
         where the connective mostly stands.
         """
-        member = (clause_ids.unsqueeze(1) == slots.view(1, -1, 1)).to(states.dtype)
-        count = member.sum(-1, keepdim=True)
-        mean = torch.matmul(member, states) / count.clamp(min=1.0)
         hidden = self.dropout(nn.functional.gelu(self.clause_dense(mean)))
-        # Clauses follow one another: a token opens one where its predecessor is in another.
-        opens = (clause_ids[:, 1:] != clause_ids[:, :-1]).to(states.dtype).unsqueeze(1)
-        first = torch.matmul(member[:, :, 1:] * opens, states[:, 1:])
         related = torch.cat((mean, first), dim=-1)
         related = self.dropout(nn.functional.gelu(self.relation_dense(related)))
-        return (
-            self.clause_logits(hidden),
-            self.relation_logits(related),
-            (count > 0).to(states.dtype),
+        return self.clause_logits(hidden), self.relation_logits(related)
+
+    def _text_logits(self, text: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
+        """Document logits (B, 4) and leaning (B,): one product for what several layers hold."""
+        # Praise and blame both there is what `mixed` means.
+        both = evidence[:, :2].prod(-1, keepdim=True)
+        parts = self.document_logits, self.document_evidence, self.both_evidence
+        document = torch.cat([part.weight for part in parts], dim=1)
+        nothing = torch.zeros_like(self.both_evidence.weight[:1])
+        leaning = torch.cat((self.leaning_logit.weight, self.leaning_evidence.weight, nothing), 1)
+        logits = nn.functional.linear(
+            torch.cat((text, evidence, both), dim=-1),
+            torch.cat((document, leaning)),
+            torch.cat((self.document_logits.bias, self.leaning_logit.bias)),
         )
+        return logits[:, :-1], logits[:, -1]
 
     @staticmethod
-    def _pool(states: Tensor, attention_mask: Tensor) -> Tensor:
+    def _pool(states: Tensor, attention_mask: Tensor, hidden: Tensor) -> Tensor:
         """First state, mean and maximum over the tokens: (B, 3 × width)."""
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * mask).sum(1) / mask.sum(1)
-        highest = (states + (mask - 1.0) * 1e4).amax(1)
+        mask = attention_mask.to(states.dtype)
+        mean = torch.matmul(mask.unsqueeze(1), states).squeeze(1) / mask.sum(1, keepdim=True)
+        highest = (states + hidden.unsqueeze(-1)).amax(1)
         return torch.cat((states[:, 0], mean, highest), dim=-1)
 
 
-def _evidence(clause_logits: Tensor, present: Tensor) -> Tensor:
-    """What the clauses say of the text, (B, 6): strongest, mean and last praise and blame."""
-    probability = clause_logits.softmax(-1) * present
-    sides = torch.stack((probability[..., _POSITIVE], probability[..., _NEGATIVE]), dim=-1)
-    strongest = sides.amax(1)
+def _evidence(clause_logits: Tensor, present: Tensor, numbers: Tensor) -> Tensor:
+    """What the clauses say of the text, (B, 6): strongest, mean and last praise and blame.
+
+    Args:
+        clause_logits: (B, C, 3).
+        present: 1 where the row has such a clause (B, C, 1).
+        numbers: 1 … C, (1, C, 1).
+    """
+    sides = (clause_logits.softmax(-1) * present).index_select(-1, _SIDES.to(clause_logits.device))
     mean = sides.sum(1) / present.sum(1).clamp(min=1.0)
-    # The last clause of each row: present, and the next slot is not.
-    following = torch.cat((present[:, 1:], torch.zeros_like(present[:, :1])), dim=1)
-    last = (sides * present * (1.0 - following)).sum(1)
-    return torch.cat((strongest, mean, last), dim=-1)
+    counted = present * numbers
+    last = (sides * (counted == counted.amax(1, keepdim=True)).to(sides.dtype)).sum(1)
+    return torch.cat((sides.amax(1), mean, last), dim=-1)

@@ -165,13 +165,15 @@ def pack_windows(edges: Sequence[int], closes: Sequence[bool], capacity: int) ->
 class Batch:
     """Rows padded together, as the network takes them.
 
-    input_ids, attention_mask, clause_ids: int64 (B, T); clause_slots: int64 (C,),
+    input_ids, attention_mask, clause_ids, clause_opens: int64 (B, T); clause_opens is
+    clause_ids at the first token of each clause, else `NO_CLAUSE`. clause_slots: int64 (C,),
     0 … C - 1 for the most clauses that a row of the batch has.
     """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     clause_ids: NDArray[np.int64]
+    clause_opens: NDArray[np.int64]
     clause_slots: NDArray[np.int64]
 
     def as_inputs(self) -> dict[str, NDArray[np.int64]]:
@@ -179,6 +181,7 @@ class Batch:
             "input_ids": self.input_ids,
             "attention_mask": self.attention_mask,
             "clause_ids": self.clause_ids,
+            "clause_opens": self.clause_opens,
             "clause_slots": self.clause_slots,
         }
 
@@ -195,5 +198,9 @@ def collate(
         input_ids[i, : row.length] = row.token_ids
         attention_mask[i, : row.length] = 1
         clause_ids[i, : row.length] = row.clause_ids
+    # Clauses follow one another: a token opens one where its predecessor is in another.
+    clause_opens = np.full(shape, NO_CLAUSE, np.int64)
+    np.copyto(clause_opens[:, 1:], clause_ids[:, 1:], where=clause_ids[:, 1:] != clause_ids[:, :-1])
     most = slots or max(len(row.clauses) for row in rows)
-    return Batch(input_ids, attention_mask, clause_ids, np.arange(most, dtype=np.int64))
+    places = np.arange(most, dtype=np.int64)
+    return Batch(input_ids, attention_mask, clause_ids, clause_opens, places)

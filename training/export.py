@@ -87,6 +87,7 @@ def _to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Pat
                 "input_ids": matrix,
                 "attention_mask": matrix,
                 "clause_ids": matrix,
+                "clause_opens": matrix,
                 "clause_slots": {0: slots},
             },
             opset_version=OPSET,

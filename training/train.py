@@ -86,7 +86,7 @@ class DanshiTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        names = ("input_ids", "attention_mask", "clause_ids", "clause_slots")
+        names = ("input_ids", "attention_mask", "clause_ids", "clause_opens", "clause_slots")
         output = DanshiOutput(*(part.float() for part in model(**{n: inputs[n] for n in names})))
         weight = inputs["weight"]
         parts = {

@@ -60,6 +60,13 @@ def test_padding_does_not_change_what_a_row_says(released: Classifier):
     assert len(alone.clauses) == len(padded.clauses) == 1
 
 
+def test_a_clause_opens_at_its_first_token_and_nowhere_else(released: Classifier):
+    tokenizer: TextTokenizer = released.tokenizer
+    rows = [tokenizer.prepare(t).rows[0] for t in ("好", "不错，但贵")]
+    opens = collate(rows, tokenizer.pad_id).clause_opens
+    assert opens.tolist() == [[-1, 0, -1, -1, -1, -1, -1], [-1, 0, -1, -1, 1, -1, -1]]
+
+
 def test_a_batch_is_as_wide_as_its_longest_row(released: Classifier):
     tokenizer: TextTokenizer = released.tokenizer
     rows = [tokenizer.prepare(t).rows[0] for t in ("好", "不错，但贵，还慢")]
