@@ -25,6 +25,7 @@ _SHOWN: tuple[tuple[Label, int], ...] = tuple(
 _CLAUSE_SHOWN: tuple[tuple[ClauseLabel, int], ...] = tuple(
     (label, CLAUSE_LABELS.index(label)) for label in ("positive", "neutral", "negative")
 )
+_NEUTRAL = CLAUSE_LABELS.index("neutral")
 # A clause of unreadable characters only has no tokens.
 _NOTHING_SAID = [float(label == "neutral") for label in CLAUSE_LABELS]
 _DIGITS = 6
@@ -32,11 +33,17 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Temperatures:
-    """Divisors of the logits that make the scores calibrated (Guo et al. 2017)."""
+    """Divisors of the logits that make the scores calibrated (Guo et al. 2017).
+
+    neutral_clause: added to the neutral logit of a clause behind the division (the bias of
+        Alexandari et al. 2020): whoever annotates opinions leaves faint ones unmarked, so
+        the network learns to say neutral too readily.
+    """
 
     document: float = 1.0
     leaning: float = 1.0
     clause: float = 1.0
+    neutral_clause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def verdict(
     leaning = sum(w * o.leaning for w, o in zip(weights, outputs, strict=True)) / heat.leaning
     scores = {label: document[place] for label, place in _SHOWN}
     label = max(scores, key=scores.__getitem__)
-    clauses = clause_scores(prepared, outputs, heat.clause)
+    clauses = clause_scores(prepared, outputs, heat)
     return Result(
         label=label,
         scores={label: round(score, _DIGITS) for label, score in scores.items()},
@@ -184,19 +191,19 @@ def _mean(rows: Sequence[list[float]], weights: Sequence[float]) -> list[float]:
 
 
 def clause_scores(
-    prepared: Prepared, outputs: Sequence[RowLogits], temperature: float
+    prepared: Prepared, outputs: Sequence[RowLogits], heat: Temperatures
 ) -> list[list[float]]:
     """Probabilities of every clause's labels; a clause in several windows gets their mean."""
     if len(prepared.rows) == 1:  # nearly always; the rest gives the same, for ten times the work
         scores = [_NOTHING_SAID] * len(prepared.clauses)
-        for clause, tokens, said in _said(prepared.rows[0], outputs[0], temperature):
+        for clause, tokens, said in _said(prepared.rows[0], outputs[0], heat):
             if tokens:
                 scores[clause] = _softmax(said)
         return scores
     found: list[list[list[float]]] = [[] for _ in prepared.clauses]
     shares: list[list[int]] = [[] for _ in prepared.clauses]
     for row, output in zip(prepared.rows, outputs, strict=True):
-        for clause, tokens, said in _said(row, output, temperature):
+        for clause, tokens, said in _said(row, output, heat):
             if tokens:
                 found[clause].append(_softmax(said))
                 shares[clause].append(tokens)
@@ -207,11 +214,12 @@ def clause_scores(
 
 
 def _said(
-    row: Row, output: RowLogits, temperature: float
+    row: Row, output: RowLogits, heat: Temperatures
 ) -> Iterable[tuple[int, int, list[float]]]:
     """For each clause of the window its index, its tokens there, and its logits."""
-    logits = (output.clauses / np.float32(temperature)).tolist()
-    return zip(row.clauses, row.clause_tokens, logits, strict=True)
+    logits = output.clauses / np.float32(heat.clause)
+    logits[:, _NEUTRAL] += np.float32(heat.neutral_clause)
+    return zip(row.clauses, row.clause_tokens, logits.tolist(), strict=True)
 
 
 def relation_logits(prepared: Prepared, outputs: Sequence[RowLogits]) -> list[Sequence[float]]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from models import Classifier
 from models.labels import CLAUSE_LABELS, LABELS
@@ -13,6 +13,7 @@ from training.data import Example
 from training.evaluate import Answer, run_all
 
 _RANGE = (0.25, 6.0)
+_BIASES = (-3.0, 3.0)
 # A set of thousands must not drown one of hundreds.
 _MOST_PER_SET = 1500
 
@@ -20,8 +21,9 @@ _MOST_PER_SET = 1500
 def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]]) -> Temperatures:
     """The temperature of each head that makes its held-out likelihood highest (Guo et al. 2017).
 
-    Only sets that know `mixed` fit the document head; a head that no example
-    teaches keeps temperature 1.
+    The clause head also gets a bias for neutral (Alexandari et al. 2020, arXiv 1901.06852).
+    Only sets that know `mixed` fit the document head; a head that no example teaches keeps
+    temperature 1.
     """
     document: list[tuple[np.ndarray, int]] = []
     leaning: list[tuple[float, float]] = []
@@ -39,10 +41,12 @@ def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]
             if example.leaning in (0.0, 1.0):
                 leaning.append((outputs[0].leaning, example.leaning))
             clause += _clause_pairs(example, (prepared, outputs))
+    temperature, neutral = _fit_clauses(clause)
     return Temperatures(
         document=_fit_softmax(document),
         leaning=_fit_sigmoid(leaning),
-        clause=_fit_softmax(clause),
+        clause=temperature,
+        neutral_clause=neutral,
     )
 
 
@@ -62,19 +66,41 @@ def _clause_pairs(example: Example, answer: Answer) -> list[tuple[np.ndarray, in
     return pairs
 
 
-def _fit_softmax(pairs: Sequence[tuple[np.ndarray, int]]) -> float:
+Pairs = Sequence[tuple[np.ndarray, int]]
+
+
+def _fit_softmax(pairs: Pairs) -> float:
     if not pairs:
         return 1.0
+    logits, targets = _stack(pairs)
+    return _minimum(lambda temperature: _surprise(logits / temperature, targets))
+
+
+def _fit_clauses(pairs: Pairs) -> tuple[float, float]:
+    """Temperature, and what is added to neutral behind it."""
+    if not pairs:
+        return 1.0, 0.0
+    logits, targets = _stack(pairs)
+    neutral = np.eye(len(CLAUSE_LABELS))[CLAUSE_LABELS.index("neutral")]
+    found = minimize(
+        lambda x: _surprise(logits / x[0] + x[1] * neutral, targets),
+        (1.0, 0.0),
+        bounds=(_RANGE, _BIASES),
+    )
+    temperature, bias = (round(float(value), 4) for value in found.x)
+    return temperature, bias
+
+
+def _stack(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     logits = np.stack([logit for logit, _ in pairs]).astype(np.float64)
-    targets = np.array([target for _, target in pairs])
+    return logits, np.array([target for _, target in pairs])
 
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        scaled -= scaled.max(-1, keepdims=True)
-        chosen = scaled[np.arange(len(targets)), targets]
-        return float((np.log(np.exp(scaled).sum(-1)) - chosen).mean())
 
-    return _minimum(loss)
+def _surprise(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Mean negative log likelihood."""
+    logits = logits - logits.max(-1, keepdims=True)
+    chosen = logits[np.arange(len(targets)), targets]
+    return float((np.log(np.exp(logits).sum(-1)) - chosen).mean())
 
 
 def _fit_sigmoid(pairs: Sequence[tuple[float, float]]) -> float:

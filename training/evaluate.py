@@ -66,7 +66,7 @@ def evaluate(
         results = [classifier.finish(*answer) for answer in answers]
         said[name] = list(map(Said, examples, results))
         unaided += [
-            shows_both(clause_scores(*answer, classifier.manifest.heat.clause))
+            shows_both(clause_scores(*answer, classifier.manifest.heat))
             for answer, result in zip(answers, results, strict=True)
             if result.label == "mixed"
         ]

@@ -12,7 +12,8 @@ from models.labels import CLAUSE_LABELS, LABELS
 from models.tokenizer import Prepared
 from models.verdict import Temperatures, verdict
 
-HEAT = Temperatures(1.6, 1.5, 1.4)
+HEAT = Temperatures(1.6, 1.5, 1.4, neutral_clause=-0.7)
+NEUTRAL = np.array([label == "neutral" for label in CLAUSE_LABELS])
 
 
 def softmax(logits):
@@ -29,7 +30,8 @@ def formula(prepared: Prepared, outputs: list[RowLogits]):
     clauses = np.zeros((len(prepared.clauses), 3))
     for row, output in zip(prepared.rows, outputs, strict=True):
         share = np.bincount(row.clause_ids[row.clause_ids >= 0], minlength=len(row.clauses))
-        clauses[list(row.clauses)] += softmax(output.clauses / HEAT.clause) * share[:, None]
+        said = output.clauses / HEAT.clause + HEAT.neutral_clause * NEUTRAL
+        clauses[list(row.clauses)] += softmax(said) * share[:, None]
     clauses[clauses.sum(-1) == 0, CLAUSE_LABELS.index("neutral")] = 1
     return document, np.tanh(leaning / 2), clauses / clauses.sum(-1, keepdims=True)
 

@@ -93,7 +93,7 @@ def test_a_training_ends_in_a_whole_candidate(run_folder: Path):
     assert set(manifest.scores["sets"]) == {"seed", "mine"}
     assert [entry["name"] for entry in manifest.data] == ["seed", "mine"]
     assert manifest.encoder["name"] == "m3e-small"
-    assert set(manifest.temperatures) == {"document", "leaning", "clause"}
+    assert set(manifest.temperatures) == {"document", "leaning", "clause", "neutral_clause"}
 
 
 def test_a_training_ends_in_a_report_with_plots(run_folder: Path):

@@ -1,0 +1,30 @@
+"""The calibration finds what made the scores wrong."""
+
+import numpy as np
+import pytest
+
+from models.labels import CLAUSE_LABELS
+from training.calibrate import _fit_clauses, _fit_softmax
+
+NEUTRAL = np.array([label == "neutral" for label in CLAUSE_LABELS])
+
+
+def drawn(temperature: float, bias: float) -> list[tuple[np.ndarray, int]]:
+    """Logits, and labels drawn as often as softmax(logits / temperature + bias) says."""
+    random = np.random.default_rng(5)
+    logits = random.normal(0, 3, (4000, 3))
+    right = np.exp(logits / temperature + bias * NEUTRAL)
+    right /= right.sum(-1, keepdims=True)
+    return [(row, int(random.choice(3, p=p))) for row, p in zip(logits, right, strict=True)]
+
+
+@pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (2.0, -1.0), (0.7, 0.5)])
+def test_the_clause_head_gets_its_temperature_and_its_bias_for_neutral_back(
+    temperature: float, bias: float
+) -> None:
+    assert _fit_clauses(drawn(temperature, bias)) == pytest.approx((temperature, bias), abs=0.15)
+
+
+def test_a_head_that_nothing_teaches_is_left_as_it_is() -> None:
+    assert _fit_softmax([]) == 1.0
+    assert _fit_clauses([]) == (1.0, 0.0)
