@@ -74,6 +74,12 @@ class DanshiNetwork(PreTrainedModel):
         self.leaning_evidence = nn.Linear(6, 1, bias=False)
         self.post_init()
 
+    def drop_inside_encoder(self, share: float) -> None:
+        """Dropout of `share` of the hidden states; attention keeps none, which is slow on a CPU."""
+        for name, module in self.encoder.named_modules():
+            if isinstance(module, nn.Dropout) and ".self." not in name:
+                module.p = share
+
     def forward(
         self,
         input_ids: Tensor,

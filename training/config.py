@@ -52,6 +52,8 @@ class Source:
 class Recipe:
     """A whole run.
 
+    encoder_dropout: of the hidden states inside the encoder; its attention has none (slow).
+    mixed_leaning: how sure a mixed text is of the side that wins: 1.0 as sure as plain praise.
     schedule: how the learning rate goes on behind the warm-up, as the Trainer names it;
     `constant_with_warmup` for a stage that another follows.
     """
@@ -69,6 +71,8 @@ class Recipe:
     clause_loss: float = 1.0
     relation_loss: float = 0.5
     agreement_loss: float = 0.0
+    encoder_dropout: float = 0.0
+    mixed_leaning: float = 1.0
     schedule: str = "linear"
     drop_leaks: bool = False
     serving_max_length: int = 256

@@ -113,11 +113,7 @@ def with_encoder(encoder: PreTrainedModel) -> DanshiNetwork:
 
 
 def encoder_settings(config: PretrainedConfig) -> dict[str, Any]:
-    """What is needed to build the encoder again, without dropout inside it.
-
-    For speed: with plain attention it trains a third faster on a CPU (see
-    EXPERIMENTS.md). What dropout would do for quality was not measured.
-    """
+    """What is needed to build the encoder again; the recipe says what dropout it trains with."""
     settings = dict(config.to_dict())
     for name in ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"):
         settings.pop(name, None)

@@ -75,7 +75,7 @@ def training_rows(
         composed = Source(train="composed", name="composed")
         chosen += [(composed, e) for e in compose(everything, recipe.composed, seed)]
     return [
-        training_row(example, source, tokenizer)
+        training_row(example, source, tokenizer, recipe.mixed_leaning)
         for source, example in tqdm(chosen, desc="tokenise", unit=" texts", mininterval=2)
     ]
 

@@ -46,13 +46,17 @@ class TrainingRow:
         return self.row.length
 
 
-def training_row(example: Example, source: Source, tokenizer: TextTokenizer) -> TrainingRow:
+def training_row(
+    example: Example, source: Source, tokenizer: TextTokenizer, mixed_leaning: float = 1.0
+) -> TrainingRow:
     """Tokenise `example` into one window and work out its targets."""
     prepared = tokenizer.prepare(example.text)
     row = shorten(prepared, tokenizer.max_length)
     labels, weights = clause_targets(example, source, prepared)
     relations = relation_targets(example, prepared)
     leaning, leaning_weight = _leaning(example, prepared, labels)
+    if example.label == "mixed":
+        leaning = 0.5 + (2 * mixed_leaning - 1) * (leaning - 0.5)
     return TrainingRow(
         row=row,
         document=_document(example, source),

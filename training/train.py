@@ -140,6 +140,7 @@ def train(
     checkpoint = check_folder(folder, resume)
     set_seed(seed)
     network, tokenizer, start = load_start(recipe.encoder, recipe.max_length)
+    network.drop_inside_encoder(recipe.encoder_dropout)
     rows = training_rows(mixture, recipe, tokenizer, seed)
     log.info("%s rows, %s tokens", f"{len(rows):,}", f"{sum(r.length for r in rows):,}")
     arguments = TrainingArguments(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -39,6 +40,19 @@ def test_any_folder_of_transformers_is_an_encoder(folder: Path):
     assert network.encoder.config.hidden_size == 32
     assert start.name == str(folder)
     assert tokenizer.prepare("很好，但是差").rows[0].length == 8
+
+
+def test_dropout_inside_the_encoder_is_what_the_recipe_says(folder: Path):
+    network, tokenizer, _ = load_start(str(folder), 32)
+    row = tokenizer.prepare("很好，但是差").rows[0]
+    ids = torch.from_numpy(row.token_ids).long()[None]
+
+    def states() -> torch.Tensor:
+        return network.encoder.train()(input_ids=ids).last_hidden_state
+
+    assert torch.equal(states(), states())
+    network.drop_inside_encoder(0.5)
+    assert not torch.equal(states(), states())
 
 
 def test_windows_longer_than_the_encoders_positions_are_refused(folder: Path):

@@ -76,6 +76,13 @@ def test_without_a_turn_nobody_says_which_side_wins(row):
     assert math.isnan(row(Example("菜好，价贵", "mixed", "z", spans=spans)).leaning)
 
 
+def test_a_mixed_text_is_as_sure_of_its_side_as_the_recipe_says(released: Classifier):
+    mixed = Example("菜好，但是贵", "mixed", "z", leaning=0.0)
+    praised = Example("菜好", "positive", "z", leaning=1.0)
+    assert training_row(mixed, FOUR_WAY, released.tokenizer, 0.8).leaning == pytest.approx(0.2)
+    assert training_row(praised, FOUR_WAY, released.tokenizer, 0.8).leaning == 1.0
+
+
 def test_a_long_text_keeps_its_beginning_and_its_end(row, released: Classifier):
     text = "开头很好，" + "中间无关紧要，" * 200 + "结尾很差"
     made = row(Example(text, "mixed", "z"))
