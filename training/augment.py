@@ -2,12 +2,13 @@
 
 A favourable and an unfavourable clause of the same domain make a `mixed` text;
 which side wins follows from the construction: the clause behind the turn, the
-main clause of a concession. Same-sided pairs teach that a joint alone is no turn.
+main clause of a concession. Same-sided pairs teach that a joint alone is no turn, and
+a fact beside a one-sided clause that it is no opinion.
 """
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from models.labels import ClauseLabel, Relation
 from training.data import Example, Span
 
 _MAX_CHARACTERS = 24
+_NEUTRAL: ClauseLabel = "neutral"
 # A clause that holds one of these may hold a turn of its own.
 _JOINTS = (*"，。！？；", "但", "却", "不过", "可是", "然而", "虽", "就是")
 _ENDING = "，。！？；,.!?; ~～…"
@@ -57,9 +59,15 @@ _SAME_SIDED = (
 )
 
 
+# Facts stand beside an opinion without a word that joins them.
+_BESIDE = tuple(Joint("", between, "either") for between in ("，", "。", "，", " ", "；"))
+_FACTS = 0.3  # of the composed examples
+
+
 def compose(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """`count` composed examples from the one-sided clauses of `examples`."""
+    """`count` composed examples from the one-sided clauses and the facts of `examples`."""
     pool = _pool(examples)
+    facts = list(_facts(examples))
     domains = [d for d, sides in pool.items() if all(len(c) >= 20 for c in sides.values())]
     if not domains:
         return []
@@ -68,12 +76,19 @@ def compose(examples: Sequence[Example], count: int, seed: int) -> list[Example]
     made = []
     for domain in rng.choices(domains, weights=sizes, k=count):
         first: ClauseLabel = rng.choice(("positive", "negative"))
+        end = rng.choice(("", "。", "！", "~", "。"))
+        if facts and rng.random() < _FACTS:
+            parts = [(rng.choice(facts), _NEUTRAL), (rng.choice(pool[domain][first]), first)]
+            rng.shuffle(parts)
+            texts, labels = zip(*parts, strict=True)
+            made.append(_join(texts, labels, rng.choice(_BESIDE), end))
+            continue
         turns = rng.random() < 0.75
         other: ClauseLabel = "negative" if first == "positive" else "positive"
         second = other if turns else first
         joint = rng.choice(_TURNS if turns else _SAME_SIDED)
         texts = rng.choice(pool[domain][first]), rng.choice(pool[domain][second])
-        made.append(_join(texts, (first, second), joint, rng.choice(("", "。", "！", "~", "。"))))
+        made.append(_join(texts, (first, second), joint, end))
     return made
 
 
@@ -92,6 +107,21 @@ def _pool(examples: Sequence[Example]) -> dict[str, dict[ClauseLabel, list[str]]
     return pool
 
 
+def _facts(examples: Sequence[Example]) -> Iterator[str]:
+    """Clauses of authored sentences that are neutral as a whole.
+
+    A neutral clause beside an opinion may be one only there (老公说坑钱，我却喜欢), and what
+    other sets call neutral is middling praise as often as no opinion.
+    """
+    for example in examples:
+        neutral = "phenomenon" in example.meta and example.label == "neutral"
+        for span in example.spans or () if neutral else ():
+            text = example.text[span.start : span.end].strip(_ENDING)
+            fits = 4 <= len(text) <= _MAX_CHARACTERS and not any(mark in text for mark in _JOINTS)
+            if span.polarity == "neutral" and fits:
+                yield text
+
+
 def _join(
     texts: tuple[str, str], labels: tuple[ClauseLabel, ClauseLabel], joint: Joint, end: str
 ) -> Example:
@@ -103,14 +133,14 @@ def _join(
         Span(start, start + len(first), labels[0]),
         Span(begin, begin + len(second), labels[1]),
     )
-    mixed = labels[0] != labels[1]
+    sides = {label for label in labels if label != "neutral"}
     side = {"positive": 1.0, "negative": 0.0}
     winner = {"first": labels[0], "second": labels[1], "either": None}[joint.wins]
-    if not mixed:
-        winner = labels[0]
+    if len(sides) == 1:
+        (winner,) = sides
     return Example(
         text=text,
-        label="mixed" if mixed else labels[0],
+        label="mixed" if len(sides) == 2 else winner,
         source="composed",
         leaning=side[winner] if winner else None,
         spans=spans,

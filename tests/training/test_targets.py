@@ -112,3 +112,20 @@ def test_composed_examples_have_labels_that_follow_from_their_making(released: C
         targets, _ = clause_targets(example, FOUR_WAY, prepared)
         names = {CLAUSE_LABELS[t] for t in targets if t != IGNORED}
         assert {first.polarity, second.polarity} <= names
+
+
+def test_a_composed_fact_leaves_the_label_and_the_side_to_the_opinion_beside_it() -> None:
+    pool = [
+        Example(f"第{i}{what}", label, "a", meta={"domain": "x"})
+        for i in range(30)
+        for what, label in (("间房相当舒适", "positive"), ("道菜简直难吃", "negative"))
+    ]
+    fact = "周三到的货"
+    pool.append(
+        Example(fact, "neutral", "seed", spans=(Span(0, 5, "neutral"),), meta={"phenomenon": "n"})
+    )
+    beside = [e for e in compose(pool, 200, seed=1) if fact in e.text]
+    assert len(beside) > 30
+    for example in beside:
+        (opinion,) = {span.polarity for span in example.spans or ()} - {"neutral"}
+        assert (example.label, example.leaning) == (opinion, float(opinion == "positive"))
