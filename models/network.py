@@ -14,7 +14,11 @@ _HIDDEN = -1e4
 
 
 class DanshiConfig(PretrainedConfig):
-    """The configuration of the encoder, kept whole, and of the heads."""
+    """The configuration of the encoder, kept whole, and of the heads.
+
+    adds_mask: whether the encoder adds a mask of four dimensions to the scores of attention.
+        Ready made, it saves twenty operations that runtimes work out again for every shape.
+    """
 
     model_type = "danshi"
 
@@ -22,11 +26,13 @@ class DanshiConfig(PretrainedConfig):
         self,
         encoder: dict[str, Any] | None = None,
         head_dropout: float = 0.1,
+        adds_mask: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.encoder = encoder or {"model_type": "bert"}
         self.head_dropout = head_dropout
+        self.adds_mask = adds_mask
 
     def encoder_config(self) -> PretrainedConfig:
         settings = dict(self.encoder)
@@ -74,12 +80,6 @@ class DanshiNetwork(PreTrainedModel):
         self.leaning_evidence = nn.Linear(6, 1, bias=False)
         self.post_init()
 
-    def drop_inside_encoder(self, share: float) -> None:
-        """Dropout of `share` of the hidden states; attention keeps none, which is slow on a CPU."""
-        for name, module in self.encoder.named_modules():
-            if isinstance(module, nn.Dropout) and ".self." not in name:
-                module.p = share
-
     def forward(
         self,
         input_ids: Tensor,
@@ -99,19 +99,16 @@ class DanshiNetwork(PreTrainedModel):
             clause_opens: as clause_ids, but -1 for all but the first token of a clause (B, T).
             clause_slots: 0 … C - 1, (C,).
         """
-        # What is added to the scores of attention, ready made: transformers would build it from
-        # twenty operations.
-        hidden = (1.0 - attention_mask.float()) * _HIDDEN
-        states = self.encoder(
-            input_ids=input_ids, attention_mask=hidden[:, None, None, :]
-        ).last_hidden_state
+        attention_bias = (1.0 - attention_mask.float()) * _HIDDEN
+        mask = attention_bias[:, None, None, :] if self.config.adds_mask else attention_mask
+        states = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
         slots = clause_slots.view(1, -1, 1)
         members = (clause_ids.unsqueeze(1) == slots).to(states.dtype)
         count = members.sum(-1, keepdim=True)
         mean = torch.matmul(members, states) / count.clamp(min=1.0)
         opens = (clause_opens.unsqueeze(1) == slots).to(states.dtype)
         clauses, relations = self._clauses(mean, torch.matmul(opens, states))
-        pooled = self._pool(states, attention_mask, hidden)
+        pooled = self._pool(states, attention_mask, attention_bias)
         text = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
         evidence = _evidence(clauses, count.clamp(max=1.0), slots + 1)
         document, leaning = self._text_logits(text, evidence)
@@ -144,11 +141,11 @@ class DanshiNetwork(PreTrainedModel):
         return logits[:, :-1], logits[:, -1]
 
     @staticmethod
-    def _pool(states: Tensor, attention_mask: Tensor, hidden: Tensor) -> Tensor:
+    def _pool(states: Tensor, attention_mask: Tensor, attention_bias: Tensor) -> Tensor:
         """First state, mean and maximum over the tokens: (B, 3 × width)."""
         mask = attention_mask.to(states.dtype)
         mean = torch.matmul(mask.unsqueeze(1), states).squeeze(1) / mask.sum(1, keepdim=True)
-        highest = (states + hidden.unsqueeze(-1)).amax(1)
+        highest = (states + attention_bias.unsqueeze(-1)).amax(1)
         return torch.cat((states[:, 0], mean, highest), dim=-1)
 
 

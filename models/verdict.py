@@ -33,11 +33,11 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Temperatures:
-    """Divisors of the logits that make the scores calibrated (Guo et al. 2017).
+    """What makes the scores calibrated: divisors of the logits (Guo et al. 2017), and a bias.
 
-    neutral_clause: added to the neutral logit of a clause behind the division (the bias of
-        Alexandari et al. 2020): whoever annotates opinions leaves faint ones unmarked, so
-        the network learns to say neutral too readily.
+    neutral_clause: added to the neutral logit of a clause behind the division (Alexandari et
+        al. 2020). Training takes clauses that nobody annotated for neutral, now and then
+        wrongly, so the network says neutral too readily where there is an opinion.
     """
 
     document: float = 1.0

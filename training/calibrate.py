@@ -12,6 +12,8 @@ from models.verdict import Temperatures
 from training.data import Example
 from training.evaluate import Answer, run_all
 
+Pairs = Sequence[tuple[np.ndarray, int]]
+
 _RANGE = (0.25, 6.0)
 _BIASES = (-3.0, 3.0)
 # A set of thousands must not drown one of hundreds.
@@ -66,24 +68,23 @@ def _clause_pairs(example: Example, answer: Answer) -> list[tuple[np.ndarray, in
     return pairs
 
 
-Pairs = Sequence[tuple[np.ndarray, int]]
-
-
 def _fit_softmax(pairs: Pairs) -> float:
     if not pairs:
         return 1.0
     logits, targets = _stack(pairs)
-    return _minimum(lambda temperature: _surprise(logits / temperature, targets))
+    return _minimum(lambda temperature: _negative_log_likelihood(logits / temperature, targets))
 
 
 def _fit_clauses(pairs: Pairs) -> tuple[float, float]:
-    """Temperature, and what is added to neutral behind it."""
+    """Temperature, and what is added to neutral behind it: a bias needs every label to be seen."""
     if not pairs:
         return 1.0, 0.0
     logits, targets = _stack(pairs)
+    if len(set(targets)) < len(CLAUSE_LABELS):
+        return _fit_softmax(pairs), 0.0
     neutral = np.eye(len(CLAUSE_LABELS))[CLAUSE_LABELS.index("neutral")]
     found = minimize(
-        lambda x: _surprise(logits / x[0] + x[1] * neutral, targets),
+        lambda x: _negative_log_likelihood(logits / x[0] + x[1] * neutral, targets),
         (1.0, 0.0),
         bounds=(_RANGE, _BIASES),
     )
@@ -96,8 +97,8 @@ def _stack(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     return logits, np.array([target for _, target in pairs])
 
 
-def _surprise(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Mean negative log likelihood."""
+def _negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Its mean over the rows; logits (N, labels), targets (N,)."""
     logits = logits - logits.max(-1, keepdims=True)
     chosen = logits[np.arange(len(targets)), targets]
     return float((np.log(np.exp(logits).sum(-1)) - chosen).mean())

@@ -52,8 +52,9 @@ class Source:
 class Recipe:
     """A whole run.
 
-    encoder_dropout: of the hidden states inside the encoder; its attention has none (slow).
-    mixed_leaning: how sure a mixed text is of the side that wins: 1.0 as sure as plain praise.
+    encoder_dropout: of the hidden states inside the encoder, at least 0 and below 1.
+    mixed_leaning: how sure a mixed text is of the side that wins, 0.5 (not at all) to 1.0 (as
+        sure as plain praise).
     schedule: how the learning rate goes on behind the warm-up, as the Trainer names it;
     `constant_with_warmup` for a stage that another follows.
     """
@@ -95,7 +96,11 @@ def load_recipe(file: Path, data: Path | None = None) -> Recipe:
     if not sources:
         raise TrainingError(f"{file} names no [[sources]]")
     _check_names(Recipe, raw, str(file))
-    return Recipe(sources=sources, **raw)
+    recipe = Recipe(sources=sources, **raw)
+    for name, low, high in (("encoder_dropout", 0.0, 0.99), ("mixed_leaning", 0.5, 1.0)):
+        if not low <= (value := getattr(recipe, name)) <= high:
+            raise TrainingError(f"{file}: {name} must be {low:g} to {high:g}, not {value}")
+    return recipe
 
 
 def _source(entry: dict[str, Any], base: Path, file: Path) -> Source:

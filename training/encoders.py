@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
+from torch import nn
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 import models
@@ -107,9 +108,43 @@ def _run(folder: Path) -> Start:
 
 def with_encoder(encoder: PreTrainedModel) -> DanshiNetwork:
     """A network with fresh heads over a pretrained encoder."""
-    network = DanshiNetwork(DanshiConfig(encoder=encoder_settings(encoder.config)))
+    config = DanshiConfig(encoder=encoder_settings(encoder.config), adds_mask=adds_mask(encoder))
+    network = DanshiNetwork(config)
     network.encoder.load_state_dict(encoder.state_dict())
     return network
+
+
+def adds_mask(encoder: PreTrainedModel) -> bool:
+    """Whether a mask ready to be added to attention's scores does what one of ones and zeros does.
+
+    BERT and its like take either; others read it otherwise, and say nothing.
+    """
+    ids = torch.full((1, 6), encoder.config.pad_token_id or 0)
+    ids[0, :4] = torch.arange(4)
+    mask = (torch.arange(6) < 4).long()[None]
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            plain, ready = (
+                encoder(input_ids=ids, attention_mask=given).last_hidden_state[:, :4]
+                for given in (mask, (1.0 - mask[:, None, None, :].float()) * -1e4)
+            )
+    except (RuntimeError, ValueError, IndexError):
+        return False
+    finally:
+        encoder.train(was_training)
+    return torch.allclose(plain, ready, atol=1e-4)
+
+
+def drop_inside(encoder: nn.Module, share: float) -> None:
+    """Dropout of `share` of the hidden states of BERT and its like.
+
+    Their attention gets none: on a CPU it would cost a third of the speed (EXPERIMENTS.md).
+    """
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Dropout) and ".self." not in name:
+            module.p = share
 
 
 def encoder_settings(config: PretrainedConfig) -> dict[str, Any]:

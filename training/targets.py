@@ -55,7 +55,7 @@ def training_row(
     labels, weights = clause_targets(example, source, prepared)
     relations = relation_targets(example, prepared)
     leaning, leaning_weight = _leaning(example, prepared, labels)
-    if example.label == "mixed":
+    if example.label == "mixed":  # of the side that wins; nan stays nan
         leaning = 0.5 + (2 * mixed_leaning - 1) * (leaning - 0.5)
     return TrainingRow(
         row=row,

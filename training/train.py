@@ -18,7 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from models.network import DanshiNetwork, DanshiOutput
 from models.tokenizer import collate
 from training.config import Recipe
-from training.encoders import Start, load_start
+from training.encoders import Start, drop_inside, load_start
 from training.errors import TrainingError
 from training.losses import agreement_loss, clause_loss, document_loss, leaning_loss, relation_loss
 from training.mixture import Mixture, training_rows
@@ -140,7 +140,7 @@ def train(
     checkpoint = check_folder(folder, resume)
     set_seed(seed)
     network, tokenizer, start = load_start(recipe.encoder, recipe.max_length)
-    network.drop_inside_encoder(recipe.encoder_dropout)
+    drop_inside(network.encoder, recipe.encoder_dropout)
     rows = training_rows(mixture, recipe, tokenizer, seed)
     log.info("%s rows, %s tokens", f"{len(rows):,}", f"{sum(r.length for r in rows):,}")
     arguments = TrainingArguments(

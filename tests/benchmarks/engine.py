@@ -21,7 +21,7 @@ from models.tokenizer import Row
 
 RELEASED = Path(__file__).parents[2] / "models" / "released"
 BUDGETS = (128, 256, 512, 1024, 2048)
-LONE_TEXTS = 60
+LONE_TEXTS = 300  # about as many as one connection is answered in a turn
 LENGTHS = (8, 16, 32, 64, 128, 250)
 
 
@@ -79,6 +79,7 @@ def main(bodies: Path) -> None:
     rows = [row for text in texts for row in classifier.prepare(text).rows]
     with ThreadPoolExecutor(classifier.engine.lanes) as pool:
         batches = best_batches(pool, classifier, rows)
+        lone(classifier, texts[:LONE_TEXTS])  # warm
         tell(
             {
                 "engine": f"{classifier.engine.name}-{classifier.engine.precision}",

@@ -1,5 +1,6 @@
 """What the rounds of a run say: each figure is a median over rounds, with its range."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Figure:
         return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
 
 
-def over(rounds: Sequence[Results], figure: Callable[[Results], float]) -> Figure:
+def over(rounds: Sequence[Any], figure: Callable[[Any], float]) -> Figure:
     """`figure` of every round, as one."""
     values = [figure(one) for one in rounds]
     return Figure(statistics.median(values), min(values), max(values))
@@ -61,12 +62,12 @@ def figures(results: Results) -> dict[str, Figure | None]:
             rounds, lambda r: r["single_1"]["p50"] - r["single_1"]["engine"]["lone_ms"]
         ),
         "tail": over(
-            rounds, lambda r: r["open_loop"]["70%"].get("p99", float("inf")) / r["single_1"]["p50"]
+            rounds, lambda r: r["open_loop"]["70%"].get("p99", math.inf) / r["single_1"]["p50"]
         ),
         "handmade": ahead.get("FastAPI + pipeline"),
         "best_peer": min(ahead.values(), key=lambda figure: figure.median, default=None),
-        "cold_start_s": Figure(*[results["cold_start_s"]] * 3),
-        "memory_mb": Figure(*[results["memory_mb"]] * 3),
+        "cold_start_s": over(results["starts_s"], float),
+        "memory_mb": over([results["memory_mb"]], float),
     }
 
 
@@ -82,11 +83,11 @@ def ahead_of(peer: Results) -> Figure:
 
 
 def middle(rounds: Sequence[Results], *path: str) -> float:
-    """The median over rounds of what lies at `path`; nan where a round lacks it."""
+    """The median over rounds of what lies at `path`; a latency that nobody had is infinite."""
 
     def at(one: Any) -> float:
         for key in path:
-            one = one.get(key, float("nan")) if isinstance(one, dict) else one
+            one = one.get(key, math.inf)
         return float(one)
 
     return over(rounds, at).median

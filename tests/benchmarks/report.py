@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import GOALS, Results, figures, middle
+from tests.benchmarks.figures import GOALS, Results, figures, middle, over
 
 _LATENCIES = ("p50", "p95", "p99")
 
@@ -45,16 +45,16 @@ def _met(value: float, goal: float, more: bool) -> bool:
 def _rates(results: Results) -> list[str]:
     rounds = results["rounds"]
     lines = [
-        "| what | texts/s | p50 ms | p95 ms | p99 ms | MB | start s |",
-        "|---|---|---|---|---|---|---|",
+        "| what | texts/s | p50 ms | p95 ms | p99 ms | failed | MB | start s |",
+        "|---|---|---|---|---|---|---|---|",
         f"| engine alone | {middle(rounds, 'single_64', 'engine', 'texts_per_second'):,.0f} "
-        "| | | | | |",
+        "| | | | | | |",
         *_server("Danshi", results),
-        f"| Danshi, bulk command | {middle(rounds, 'bulk', 'texts_per_second'):,.0f} | | | | | |",
+        f"| Danshi, bulk command | {middle(rounds, 'bulk', 'texts_per_second'):,.0f} | | | | | | |",
     ]
     for name, found in results["peers"].items():
         if "error" in found:
-            lines.append(f"| {name}: does not run here: {found['error']} | | | | | | |")
+            lines.append(f"| {name}: does not run here: {found['error']} | | | | | | | |")
         else:
             lines += _server(name, found)
     return lines
@@ -62,7 +62,7 @@ def _rates(results: Results) -> list[str]:
 
 def _server(name: str, found: Results) -> list[str]:
     lines = []
-    tail = f"{found['memory_mb']:,.0f} | {found['cold_start_s']:.1f}"
+    tail = f"{found['memory_mb']:,.0f} | {over(found['starts_s'], float).median:.1f}"
     for key, what in (
         ("single_1", "1 connection"), ("single_8", "8 connections"),
         ("single_64", "64 connections"), ("batches", "batches of 64"),
@@ -70,19 +70,24 @@ def _server(name: str, found: Results) -> list[str]:
         if key in found["rounds"][0]:
             rate = middle(found["rounds"], key, "texts_per_second")
             cells = " | ".join(f"{middle(found['rounds'], key, p):.1f}" for p in _LATENCIES)
-            lines.append(f"| {name}, {what} | {rate:,.0f} | {cells} | {tail} |")
+            failed = sum(one[key]["failed"] for one in found["rounds"])
+            lines.append(f"| {name}, {what} | {rate:,.0f} | {cells} | {failed} | {tail} |")
             tail = " | "
     return lines
 
 
 def _latencies(results: Results) -> list[str]:
-    lines = ["| open loop | requests/s | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|"]
+    lines = [
+        "| open loop | requests/s | p50 ms | p95 ms | p99 ms | failed |",
+        "|---|---|---|---|---|---|",
+    ]
     for share in results["rounds"][0]["open_loop"]:
         rate, *parts = (
             middle(results["rounds"], "open_loop", share, key) for key in ("rate", *_LATENCIES)
         )
         cells = " | ".join(f"{part:.1f}" for part in parts)
-        lines.append(f"| {share} of the maximum | {rate:.0f} | {cells} |")
+        failed = sum(one["open_loop"][share]["failed"] for one in results["rounds"])
+        lines.append(f"| {share} of the maximum | {rate:.0f} | {cells} | {failed} |")
     return lines
 
 

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tests.benchmarks import load
 from tests.benchmarks.engine import RELEASED
+from tests.benchmarks.figures import Results
 from tests.benchmarks.peers.environment import PEERS, Peer, install, make_twin
 from tests.benchmarks.servers import Server, last_words
 from tests.benchmarks.texts import BATCH, write_bodies, write_table
@@ -25,6 +26,8 @@ CLASSIFY = "/v1/classify"
 SHARES = (0.25, 0.5, 0.7, 0.9)
 STARTS = 3
 BULK_ROWS = 8192
+PEER_ROUNDS = 3
+PEER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,6 @@ class Plan:
 
 
 Say = Callable[[str], None]
-Results = dict[str, Any]
 
 
 class EngineAlone:
@@ -56,10 +58,11 @@ class EngineAlone:
 
     def __init__(self, plan: Plan) -> None:
         self._log = plan.folder / "engine.log"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.engine", str(plan.singles)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log.open("w"), text=True,
-        )  # fmt: skip
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.benchmarks.engine", str(plan.singles)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
         self.about = self._answer()
 
     def turn(self, seconds: float) -> Results:
@@ -156,7 +159,10 @@ def peers(plan: Plan, say: Say) -> Results:
 
 
 def one_peer(plan: Plan, peer: Peer, programs: Path, twin: Path) -> Results:
-    """Single texts at 1 and 64 connections, batches where it takes them; ours in between."""
+    """Single texts at 1 and 64 connections, batches where it takes them; ours in between.
+
+    Its turns at 64 connections are as long as ours, and long: it answers in waves.
+    """
     port = plan.port + 1
     command = [part.format(bin=programs, twin=twin, port=port) for part in peer.command]
     log = plan.folder / f"{peer.name.split()[0].lower()}.log"
@@ -165,28 +171,29 @@ def one_peer(plan: Plan, peer: Peer, programs: Path, twin: Path) -> Results:
     rounds = []
     try:
         load.wrk(port, peer.path, bodies, connections=8, seconds=2)  # warm
-        for _ in range(plan.rounds):
-            one: Results = {
-                f"single_{n}": load.wrk(
-                    port, peer.path, bodies, connections=n, seconds=plan.seconds
+        for _ in range(PEER_ROUNDS):
+            one: Results = {}
+            for n in (1, 64):
+                one[f"single_{n}"] = load.wrk(
+                    port, peer.path, bodies, connections=n, seconds=PEER_SECONDS
                 )
-                for n in (1, 64)
-            }
+                server.drain()
             if not one["single_64"]["texts_per_second"]:
                 raise RuntimeError(f"it answers nothing: {last_words(log)}")
             if peer.batch_path:
                 one["batches"] = load.wrk(
                     port, peer.batch_path, plan.batches, connections=2,
-                    seconds=4 * plan.seconds, texts=BATCH,
+                    seconds=PEER_SECONDS, texts=BATCH,
                 )  # fmt: skip
+                server.drain()
             one["ours"] = load.wrk(
-                plan.port, CLASSIFY, plan.singles, connections=64, seconds=2 * plan.seconds
+                plan.port, CLASSIFY, plan.singles, connections=64, seconds=PEER_SECONDS
             )
             rounds.append(one)
         memory = server.memory()
     finally:
         server.stop()
-    return {"rounds": rounds, "cold_start_s": server.cold_start, "memory_mb": memory}
+    return {"rounds": rounds, "starts_s": [server.cold_start], "memory_mb": memory}
 
 
 def measure(plan: Plan, texts: list[str], say: Say, *, with_peers: bool) -> Results:
@@ -217,7 +224,7 @@ def measure(plan: Plan, texts: list[str], say: Say, *, with_peers: bool) -> Resu
     return {
         "engine": engine.about,
         "rounds": rounds,
-        "cold_start_s": statistics.median(starts),
+        "starts_s": starts,
         "memory_mb": memory,
         "peers": others,
     }

@@ -21,6 +21,8 @@ class Server:
             RuntimeError: it ended, or did not answer within two minutes; with its last words.
         """
         self.log = log
+        self._port = port
+        self._probe = probe
         self._file = log.open("w", encoding="utf-8")
         quiet = {
             "HF_HUB_OFFLINE": "1",
@@ -45,6 +47,12 @@ class Server:
         pids = [self._process.pid, *descendants(self._process.pid)]
         what = "VmHWM" if len(pids) == 1 else "VmRSS"
         return sum(status(pid, what) for pid in pids) / 1024
+
+    def drain(self) -> None:
+        """Wait until it answers again: it may still work for clients that have gone."""
+        while not answers(self._port, self._probe):
+            if self._process.poll() is not None:
+                raise RuntimeError(last_words(self.log))
 
     def stop(self) -> None:
         """End it and what it started."""

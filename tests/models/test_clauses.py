@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import clauses
-from models.clauses import _Segmenter, split_clauses
+from models.clauses import _segmenter, split_clauses
 from models.text import normalize
 
 
@@ -89,14 +89,25 @@ def test_a_text_without_rare_punctuation_is_split_alike_by_the_full_pattern():
             assert split_clauses(text) == plain
 
 
-@pytest.mark.parametrize("cache", [None, b"", b"\xff\xff", marshal.dumps((1, 2, 3))])
-def test_a_missing_or_broken_dictionary_cache_is_built_anew(
-    cache: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    if cache is not None:
+@pytest.fixture
+def segmenter_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """jieba as it starts where its cache holds these bytes."""
+
+    def make(cache: bytes):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         (tmp_path / "jieba.cache").write_bytes(cache)
-    segmenter = _Segmenter()
-    segmenter.initialize()
-    assert "但是" in segmenter.FREQ
+        return _segmenter.__wrapped__()
+
+    return make
+
+
+def test_the_dictionary_comes_from_the_cache(segmenter_from) -> None:
+    segmenter = segmenter_from(marshal.dumps(({"但是": 3, "但": 1}, 4)))
+    assert segmenter.total == 4
+    assert segmenter.FREQ["但是"] == 3
+
+
+def test_a_broken_cache_is_built_anew(segmenter_from, tmp_path: Path) -> None:
+    segmenter = segmenter_from(marshal.dumps((1, 2, 3)))
+    assert len(segmenter.FREQ) > 400_000
     assert marshal.loads((tmp_path / "jieba.cache").read_bytes())[1] == segmenter.total

@@ -28,3 +28,8 @@ def test_the_clause_head_gets_its_temperature_and_its_bias_for_neutral_back(
 def test_a_head_that_nothing_teaches_is_left_as_it_is() -> None:
     assert _fit_softmax([]) == 1.0
     assert _fit_clauses([]) == (1.0, 0.0)
+
+
+def test_a_bias_is_fitted_only_where_every_label_occurs() -> None:
+    pairs = [(row, target) for row, target in drawn(2.0, -1.0) if not NEUTRAL[target]]
+    assert _fit_clauses(pairs) == (_fit_softmax(pairs), 0.0)

@@ -8,10 +8,17 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
+    PreTrainedTokenizerFast,
+)
 
 from models import Classifier
-from training.encoders import load_start
+from models.network import DanshiNetwork
+from training.encoders import adds_mask, drop_inside, load_start, with_encoder
 from training.errors import TrainingError
 
 
@@ -42,17 +49,35 @@ def test_any_folder_of_transformers_is_an_encoder(folder: Path):
     assert tokenizer.prepare("很好，但是差").rows[0].length == 8
 
 
-def test_dropout_inside_the_encoder_is_what_the_recipe_says(folder: Path):
-    network, tokenizer, _ = load_start(str(folder), 32)
-    row = tokenizer.prepare("很好，但是差").rows[0]
-    ids = torch.from_numpy(row.token_ids).long()[None]
+def test_dropout_is_of_the_hidden_states_and_not_of_attention(folder: Path):
+    encoder = BertModel.from_pretrained(folder)
+    drop_inside(encoder, 0.3)
+    shares = {n: m.p for n, m in encoder.named_modules() if isinstance(m, torch.nn.Dropout)}
+    assert {share for name, share in shares.items() if "attention.self" not in name} == {0.3}
+    assert {share for name, share in shares.items() if "attention.self" in name} == {0.1}
 
-    def states() -> torch.Tensor:
-        return network.encoder.train()(input_ids=ids).last_hidden_state
 
-    assert torch.equal(states(), states())
-    network.drop_inside_encoder(0.5)
-    assert not torch.equal(states(), states())
+def test_bert_takes_a_mask_that_is_ready_to_be_added(folder: Path):
+    assert adds_mask(BertModel.from_pretrained(folder))
+
+
+def test_an_encoder_that_reads_such_a_mask_otherwise_gets_ones_and_zeros(tmp_path: Path):
+    config = DebertaV2Config(
+        vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    network = with_encoder(DebertaV2Model(config)).eval()
+    assert not network.config.adds_mask
+    network.save_pretrained(tmp_path)
+    assert not DanshiNetwork.from_pretrained(tmp_path).config.adds_mask
+    ids = torch.tensor([[1, 2, 3, 0], [1, 2, 3, 4]])
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+    clauses = torch.tensor([[-1, 0, -1, -1], [-1, 0, 0, -1]])
+    opens = torch.tensor([[-1, 0, -1, -1], [-1, 0, -1, -1]])
+    slots = torch.arange(1)
+    padded = network(ids, mask, clauses, opens, slots)
+    alone = network(ids[:1, :3], mask[:1, :3], clauses[:1, :3], opens[:1, :3], slots)
+    assert torch.allclose(padded.document[:1], alone.document, atol=1e-4)
 
 
 def test_windows_longer_than_the_encoders_positions_are_refused(folder: Path):

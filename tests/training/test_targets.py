@@ -7,8 +7,9 @@ import pytest
 from models import Classifier
 from models.labels import CLAUSE_LABELS, LABELS
 from training.augment import compose
-from training.config import Source
+from training.config import Recipe, Source
 from training.data import Example, Span
+from training.mixture import Mixture, training_rows
 from training.targets import IGNORED, TrainingRow, clause_targets, training_row
 
 FOUR_WAY = Source(train="zhang")
@@ -79,8 +80,10 @@ def test_without_a_turn_nobody_says_which_side_wins(row):
 def test_a_mixed_text_is_as_sure_of_its_side_as_the_recipe_says(released: Classifier):
     mixed = Example("菜好，但是贵", "mixed", "z", leaning=0.0)
     praised = Example("菜好", "positive", "z", leaning=1.0)
-    assert training_row(mixed, FOUR_WAY, released.tokenizer, 0.8).leaning == pytest.approx(0.2)
-    assert training_row(praised, FOUR_WAY, released.tokenizer, 0.8).leaning == 1.0
+    recipe = Recipe(sources=(FOUR_WAY,), mixed_leaning=0.8)
+    mixture = Mixture(train=[(FOUR_WAY, [mixed, praised])])
+    rows = training_rows(mixture, recipe, released.tokenizer, seed=1)
+    assert [row.leaning for row in rows] == [pytest.approx(0.2), 1.0]
 
 
 def test_a_long_text_keeps_its_beginning_and_its_end(row, released: Classifier):
@@ -115,11 +118,10 @@ def test_composed_examples_have_labels_that_follow_from_their_making(released: C
 
 
 def test_a_composed_fact_leaves_the_label_and_the_side_to_the_opinion_beside_it() -> None:
-    pool = [
-        Example(f"第{i}{what}", label, "a", meta={"domain": "x"})
-        for i in range(30)
-        for what, label in (("间房相当舒适", "positive"), ("道菜简直难吃", "negative"))
-    ]
+    pool = []
+    for i in range(30):
+        pool.append(Example(f"第{i}间房相当舒适", "positive", "a", meta={"domain": "x"}))
+        pool.append(Example(f"第{i}道菜简直难吃", "negative", "a", meta={"domain": "x"}))
     fact = "周三到的货"
     pool.append(
         Example(fact, "neutral", "seed", spans=(Span(0, 5, "neutral"),), meta={"phenomenon": "n"})
