@@ -1,7 +1,7 @@
 """Fit the temperatures on held-out examples, with the model as served (after quantisation)."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -9,13 +9,15 @@ from scipy.optimize import minimize, minimize_scalar
 from models import Classifier
 from models.labels import CLAUSE_LABELS, LABELS
 from models.verdict import Temperatures
+from training.config import Source
 from training.data import Example
 from training.evaluate import Answer, run_all
-
-Pairs = Sequence[tuple[np.ndarray, int]]
+from training.targets import clause_targets
 
 _RANGE = (0.25, 6.0)
 _BIASES = (-3.0, 3.0)
+# A clause without a span is taken for neutral as far as the training of release-2.toml does.
+_ANNOTATED = Source(train="", unannotated_weight=0.1)
 # A set of thousands must not drown one of hundreds.
 _MOST_PER_SET = 1500
 
@@ -29,7 +31,7 @@ def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]
     """
     document: list[tuple[np.ndarray, int]] = []
     leaning: list[tuple[float, float]] = []
-    clause: list[tuple[np.ndarray, int]] = []
+    clauses: list[tuple[np.ndarray, int, float]] = []
     for name, examples in dev.items():
         part = random.Random(0).sample(list(examples), min(len(examples), _MOST_PER_SET))
         four_way = any(e.label == "mixed" for e in part)
@@ -42,8 +44,8 @@ def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]
                 document.append((outputs[0].document, LABELS.index(example.label)))
             if example.leaning in (0.0, 1.0):
                 leaning.append((outputs[0].leaning, example.leaning))
-            clause += _clause_pairs(example, (prepared, outputs))
-    temperature, neutral = _fit_clauses(clause)
+            clauses += _clause_pairs(example, (prepared, outputs))
+    temperature, neutral = _fit_clauses(clauses)
     return Temperatures(
         document=_fit_softmax(document),
         leaning=_fit_sigmoid(leaning),
@@ -52,39 +54,42 @@ def fit_temperatures(classifier: Classifier, dev: Mapping[str, Sequence[Example]
     )
 
 
-def _clause_pairs(example: Example, answer: Answer) -> list[tuple[np.ndarray, int]]:
+def _clause_pairs(example: Example, answer: Answer) -> Iterator[tuple[np.ndarray, int, float]]:
+    """Logits, label and weight of each clause of an annotated text.
+
+    Who annotates opinions says nothing of the other clauses: most are neutral, many are not.
+    """
     prepared, (output,) = answer
-    pairs = []
-    for span in example.spans or ():
-        shares = [
-            min(prepared.normalized.original_offset(c.end), span.end)
-            - max(prepared.normalized.original_offset(c.start), span.start)
-            for c in prepared.clauses
-        ]
-        place = int(np.argmax(shares))
-        if place in prepared.rows[0].clauses:
-            row = prepared.rows[0].clauses.index(place)
-            pairs.append((output.clauses[row], CLAUSE_LABELS.index(span.polarity)))
-    return pairs
+    if example.spans is None:
+        return
+    labels, weights = clause_targets(example, _ANNOTATED, prepared)
+    for logits, clause in zip(output.clauses, prepared.rows[0].clauses, strict=True):
+        if weights[clause]:
+            yield logits, labels[clause], weights[clause]
 
 
-def _fit_softmax(pairs: Pairs) -> float:
+def _fit_softmax(pairs: Sequence[tuple[np.ndarray, int]]) -> float:
     if not pairs:
         return 1.0
-    logits, targets = _stack(pairs)
-    return _minimum(lambda temperature: _negative_log_likelihood(logits / temperature, targets))
+    logits = np.stack([logit for logit, _ in pairs]).astype(np.float64)
+    targets = np.array([target for _, target in pairs])
+    weights = np.ones(len(targets))
+    return _minimum(lambda heat: _negative_log_likelihood(logits / heat, targets, weights))
 
 
-def _fit_clauses(pairs: Pairs) -> tuple[float, float]:
-    """Temperature, and what is added to neutral behind it: a bias needs every label to be seen."""
-    if not pairs:
-        return 1.0, 0.0
-    logits, targets = _stack(pairs)
+def _fit_clauses(clauses: Sequence[tuple[np.ndarray, int, float]]) -> tuple[float, float]:
+    """Temperature, and what is added to neutral behind it; clauses are logits, label and weight.
+
+    A bias needs every label to be seen.
+    """
+    targets = np.array([target for _, target, _ in clauses])
     if len(set(targets)) < len(CLAUSE_LABELS):
-        return _fit_softmax(pairs), 0.0
+        return _fit_softmax([(logits, target) for logits, target, _ in clauses]), 0.0
+    logits = np.stack([logits for logits, _, _ in clauses]).astype(np.float64)
+    weights = np.array([weight for _, _, weight in clauses])
     neutral = np.eye(len(CLAUSE_LABELS))[CLAUSE_LABELS.index("neutral")]
     found = minimize(
-        lambda x: _negative_log_likelihood(logits / x[0] + x[1] * neutral, targets),
+        lambda x: _negative_log_likelihood(logits / x[0] + x[1] * neutral, targets, weights),
         (1.0, 0.0),
         bounds=(_RANGE, _BIASES),
     )
@@ -92,16 +97,12 @@ def _fit_clauses(pairs: Pairs) -> tuple[float, float]:
     return temperature, bias
 
 
-def _stack(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    logits = np.stack([logit for logit, _ in pairs]).astype(np.float64)
-    return logits, np.array([target for _, target in pairs])
-
-
-def _negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Its mean over the rows; logits (N, labels), targets (N,)."""
+def _negative_log_likelihood(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+    """Its weighted mean over the rows; logits (N, labels), targets and weights (N,)."""
     logits = logits - logits.max(-1, keepdims=True)
     chosen = logits[np.arange(len(targets)), targets]
-    return float((np.log(np.exp(logits).sum(-1)) - chosen).mean())
+    losses = np.log(np.exp(logits).sum(-1)) - chosen
+    return float(np.average(losses, weights=weights))
 
 
 def _fit_sigmoid(pairs: Sequence[tuple[float, float]]) -> float:

@@ -22,7 +22,8 @@ def drawn(temperature: float, bias: float) -> list[tuple[np.ndarray, int]]:
 def test_the_clause_head_gets_its_temperature_and_its_bias_for_neutral_back(
     temperature: float, bias: float
 ) -> None:
-    assert _fit_clauses(drawn(temperature, bias)) == pytest.approx((temperature, bias), abs=0.15)
+    clauses = [(*pair, 1.0) for pair in drawn(temperature, bias)]
+    assert _fit_clauses(clauses) == pytest.approx((temperature, bias), abs=0.15)
 
 
 def test_a_head_that_nothing_teaches_is_left_as_it_is() -> None:
@@ -32,4 +33,13 @@ def test_a_head_that_nothing_teaches_is_left_as_it_is() -> None:
 
 def test_a_bias_is_fitted_only_where_every_label_occurs() -> None:
     pairs = [(row, target) for row, target in drawn(2.0, -1.0) if not NEUTRAL[target]]
-    assert _fit_clauses(pairs) == (_fit_softmax(pairs), 0.0)
+    assert _fit_clauses([(*pair, 1.0) for pair in pairs]) == (_fit_softmax(pairs), 0.0)
+
+
+def test_a_clause_counts_as_far_as_its_label_is_believed() -> None:
+    pairs = drawn(1.0, 0.0)
+    doubted = [
+        (row, target, 0.0 if NEUTRAL[target] and i % 2 else 1.0)
+        for i, (row, target) in enumerate(pairs)
+    ]
+    assert _fit_clauses(doubted)[1] == pytest.approx(-np.log(2), abs=0.15)
