@@ -16,7 +16,7 @@ from training.targets import clause_targets
 
 _RANGE = (0.25, 6.0)
 _BIASES = (-3.0, 3.0)
-# A clause without a span is taken for neutral as far as the training of release-2.toml does.
+# A clause without a span is taken for neutral about as far as the recipes take it.
 _ANNOTATED = Source(train="", unannotated_weight=0.1)
 # A set of thousands must not drown one of hundreds.
 _MOST_PER_SET = 1500
