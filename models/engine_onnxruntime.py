@@ -44,11 +44,9 @@ class OnnxEngine:
             )
         except Exception as error:  # ORT's own exceptions share no public base class
             raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
-        # Models exported before `clause_opens` was an input work it out themselves.
         self._inputs = [node.name for node in self._session.get_inputs()]
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, padded together in one pass, in their order."""
-        arrays = collate(rows, self._pad_id).as_inputs()
-        wanted = {name: arrays[name] for name in self._inputs}
-        return split_rows(rows, self._session.run(OUTPUTS, wanted))
+        batch = collate(rows, self._pad_id)
+        return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs(self._inputs)))

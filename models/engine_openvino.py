@@ -57,7 +57,6 @@ class OpenVinoEngine:
             self._model = core.compile_model(core.read_model(file), "CPU", options)
         except RuntimeError as error:
             raise ArtifactError(f"OpenVINO cannot load {file}: {error}") from error
-        # Models exported before `clause_opens` was an input work it out themselves.
         self._inputs = [node.get_any_name() for node in self._model.inputs]
         # A request holds one caller's tensors; there are as many as callers at a time.
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
@@ -81,8 +80,7 @@ class OpenVinoEngine:
         length = round_up(max(row.length for row in rows))
         slots = max(length // 4, *(len(row.clauses) for row in rows))
         batch = collate(rows, self._pad_id, length=length, slots=1 << (slots - 1).bit_length())
-        arrays = batch.as_inputs()
-        outputs = request.infer({name: arrays[name] for name in self._inputs}, share_inputs=True)
+        outputs = request.infer(batch.as_inputs(self._inputs), share_inputs=True)
         return split_rows(rows, [np.asarray(outputs[name]) for name in OUTPUTS])
 
 

@@ -99,8 +99,8 @@ class DanshiNetwork(PreTrainedModel):
             clause_opens: as clause_ids, but -1 for all but the first token of a clause (B, T).
             clause_slots: 0 … C - 1, (C,).
         """
-        attention_bias = (1.0 - attention_mask.float()) * _HIDDEN
-        mask = attention_bias[:, None, None, :] if self.config.adds_mask else attention_mask
+        bias = attention_bias(attention_mask)
+        mask = bias[:, None, None, :] if self.config.adds_mask else attention_mask
         states = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
         slots = clause_slots.view(1, -1, 1)
         members = (clause_ids.unsqueeze(1) == slots).to(states.dtype)
@@ -108,7 +108,7 @@ class DanshiNetwork(PreTrainedModel):
         mean = torch.matmul(members, states) / count.clamp(min=1.0)
         opens = (clause_opens.unsqueeze(1) == slots).to(states.dtype)
         clauses, relations = self._clauses(mean, torch.matmul(opens, states))
-        pooled = self._pool(states, attention_mask, attention_bias)
+        pooled = self._pool(states, attention_mask, bias)
         text = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
         evidence = _evidence(clauses, count.clamp(max=1.0), slots + 1)
         document, leaning = self._text_logits(text, evidence)
@@ -141,12 +141,17 @@ class DanshiNetwork(PreTrainedModel):
         return logits[:, :-1], logits[:, -1]
 
     @staticmethod
-    def _pool(states: Tensor, attention_mask: Tensor, attention_bias: Tensor) -> Tensor:
+    def _pool(states: Tensor, attention_mask: Tensor, bias: Tensor) -> Tensor:
         """First state, mean and maximum over the tokens: (B, 3 × width)."""
         mask = attention_mask.to(states.dtype)
         mean = torch.matmul(mask.unsqueeze(1), states).squeeze(1) / mask.sum(1, keepdim=True)
-        highest = (states + attention_bias.unsqueeze(-1)).amax(1)
+        highest = (states + bias.unsqueeze(-1)).amax(1)
         return torch.cat((states[:, 0], mean, highest), dim=-1)
+
+
+def attention_bias(attention_mask: Tensor) -> Tensor:
+    """What hides padding when it is added to scores: 0 for a token, else `_HIDDEN` (B, T)."""
+    return (1.0 - attention_mask.float()) * _HIDDEN
 
 
 def _evidence(clause_logits: Tensor, present: Tensor, numbers: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ longer than a window runs over several. Nothing is cut.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -161,6 +161,10 @@ def pack_windows(edges: Sequence[int], closes: Sequence[bool], capacity: int) ->
         yield Window(start, edges[-1], tuple(clauses))
 
 
+# What the network takes, in this order.
+INPUTS = ("input_ids", "attention_mask", "clause_ids", "clause_opens", "clause_slots")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Rows padded together, as the network takes them.
@@ -176,14 +180,9 @@ class Batch:
     clause_opens: NDArray[np.int64]
     clause_slots: NDArray[np.int64]
 
-    def as_inputs(self) -> dict[str, NDArray[np.int64]]:
-        return {
-            "input_ids": self.input_ids,
-            "attention_mask": self.attention_mask,
-            "clause_ids": self.clause_ids,
-            "clause_opens": self.clause_opens,
-            "clause_slots": self.clause_slots,
-        }
+    def as_inputs(self, names: Iterable[str] = INPUTS) -> dict[str, NDArray[np.int64]]:
+        """The arrays by name; models exported before `clause_opens` was an input do without it."""
+        return {name: getattr(self, name) for name in names}
 
 
 def collate(

@@ -114,11 +114,11 @@ def _facts(examples: Sequence[Example]) -> Iterator[str]:
     other sets call neutral is middling praise as often as no opinion.
     """
     for example in examples:
-        neutral = "phenomenon" in example.meta and example.label == "neutral"
+        neutral = "phenomenon" in example.meta and example.label == _NEUTRAL
         for span in example.spans or () if neutral else ():
             text = example.text[span.start : span.end].strip(_ENDING)
             fits = 4 <= len(text) <= _MAX_CHARACTERS and not any(mark in text for mark in _JOINTS)
-            if span.polarity == "neutral" and fits:
+            if span.polarity == _NEUTRAL and fits:
                 yield text
 
 
@@ -133,7 +133,7 @@ def _join(
         Span(start, start + len(first), labels[0]),
         Span(begin, begin + len(second), labels[1]),
     )
-    sides = {label for label in labels if label != "neutral"}
+    sides = {label for label in labels if label != _NEUTRAL}
     side = {"positive": 1.0, "negative": 0.0}
     winner = {"first": labels[0], "second": labels[1], "either": None}[joint.wins]
     if len(sides) == 1:

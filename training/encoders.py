@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 import models
-from models.network import DanshiConfig, DanshiNetwork
+from models.network import DanshiConfig, DanshiNetwork, attention_bias
 from models.tokenizer import TextTokenizer
 from training.e5 import load_e5
 from training.errors import TrainingError
@@ -128,7 +128,7 @@ def adds_mask(encoder: PreTrainedModel) -> bool:
         with torch.no_grad():
             plain, ready = (
                 encoder(input_ids=ids, attention_mask=given).last_hidden_state[:, :4]
-                for given in (mask, (1.0 - mask[:, None, None, :].float()) * -1e4)
+                for given in (mask, attention_bias(mask)[:, None, None, :])
             )
     except (RuntimeError, ValueError, IndexError):
         return False

@@ -16,7 +16,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from models.network import DanshiNetwork, DanshiOutput
-from models.tokenizer import collate
+from models.tokenizer import INPUTS, collate
 from training.config import Recipe
 from training.encoders import Start, drop_inside, load_start
 from training.errors import TrainingError
@@ -86,8 +86,7 @@ class DanshiTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        names = ("input_ids", "attention_mask", "clause_ids", "clause_opens", "clause_slots")
-        output = DanshiOutput(*(part.float() for part in model(**{n: inputs[n] for n in names})))
+        output = DanshiOutput(*(part.float() for part in model(**{n: inputs[n] for n in INPUTS})))
         weight = inputs["weight"]
         parts = {
             "document": document_loss(output.document, inputs["document_target"], weight),
