@@ -10,6 +10,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+SECONDS_TO_DRAIN = 60
+# Of a processor. Ray's own processes are never still.
+IDLE = 0.2
+
 
 class Server:
     """A running server. `cold_start` is from the start of its process to its first answer."""
@@ -49,10 +53,25 @@ class Server:
         return sum(status(pid, what) for pid in pids) / 1024
 
     def drain(self) -> None:
-        """Wait until it answers again: it may still work for clients that have gone."""
-        while not answers(self._port, self._probe):
+        """Wait until it is idle: it may still work for clients that have gone.
+
+        An answer does not tell: a server with threads gives one beside that work.
+        """
+        deadline = time.perf_counter() + SECONDS_TO_DRAIN
+        while self._busy(0.5) > IDLE and time.perf_counter() < deadline:
             if self._process.poll() is not None:
                 raise RuntimeError(last_words(self.log))
+
+    def _busy(self, seconds: float) -> float:
+        """Processors that it and what it started keep busy, over the next `seconds`."""
+
+        def ticks() -> int:
+            pids = [self._process.pid, *descendants(self._process.pid)]
+            return sum(processor_ticks(pid) for pid in pids)
+
+        before = ticks()
+        time.sleep(seconds)
+        return (ticks() - before) / os.sysconf("SC_CLK_TCK") / seconds
 
     def stop(self) -> None:
         """End it and what it started."""
@@ -96,6 +115,15 @@ def descendants(pid: int) -> list[int]:
             child = int(file.parent.name)
             found += [child, *descendants(child)]
     return found
+
+
+def processor_ticks(pid: int) -> int:
+    """Processor time of a process so far, in clock ticks (proc(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def status(pid: int, name: str) -> int:
