@@ -11,6 +11,9 @@ COPY pyproject.toml constraints.txt ./
 # With OpenVINO: where the image will run is not known, and with AMX it is twice as fast.
 RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['openvino'], sep='\n')" > requirements.txt \
  && /opt/danshi/bin/pip install --requirement requirements.txt --constraint constraints.txt
+# jieba compiles its dictionary, a second's work, where the service looks for it first.
+RUN TMPDIR=/opt/danshi /opt/danshi/bin/python -c "import jieba; jieba.initialize()" \
+ && chmod a+r /opt/danshi/jieba.cache
 
 COPY LICENSE NOTICE ./
 COPY models models

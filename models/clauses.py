@@ -8,6 +8,7 @@ the clauses tile the text.
 import logging
 import marshal
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -191,10 +192,13 @@ def _segmenter() -> jieba.Tokenizer:
     """jieba with its dictionary loaded once."""
     segmenter = jieba.Tokenizer()
     # jieba reads its cached dictionary a byte at a time, 1.2 s; in one piece it is 0.3 s.
-    with suppress(Exception):  # missing, cut off, of another Python: jieba builds it anew
-        cached = (Path(tempfile.gettempdir()) / "jieba.cache").read_bytes()
-        segmenter.FREQ, segmenter.total = marshal.loads(cached)
-        segmenter.initialized = True
+    # The image has one beside its programs; elsewhere jieba leaves one among temporary files.
+    for folder in (sys.prefix, tempfile.gettempdir()):
+        with suppress(Exception):  # missing, cut off, of another Python: jieba builds it anew
+            cached = (Path(folder) / "jieba.cache").read_bytes()
+            segmenter.FREQ, segmenter.total = marshal.loads(cached)
+            segmenter.initialized = True
+            break
     segmenter.initialize()
     for rare in NO_WORDS:
         segmenter.del_word(rare)

@@ -2,6 +2,7 @@
 
 import itertools
 import marshal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_the_dictionary_comes_from_the_cache(segmenter_from) -> None:
     segmenter = segmenter_from(marshal.dumps(({"但是": 3, "但": 1}, 4)))
     assert segmenter.total == 4
     assert segmenter.FREQ["但是"] == 3
+
+
+def test_a_dictionary_beside_the_programs_comes_before_the_temporary_one(
+    segmenter_from, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "jieba.cache").write_bytes(marshal.dumps(({"但": 7}, 7)))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "programs"))
+    assert segmenter_from(marshal.dumps(({"但": 1}, 1))).total == 7
 
 
 def test_a_broken_cache_is_built_anew(segmenter_from, tmp_path: Path) -> None:
