@@ -17,6 +17,7 @@ from training.errors import TrainingError
 from training.rows import Columns
 
 RUNS = Path("runs")
+PASSES_OVER_NEW = 3.0
 
 Data = Annotated[
     list[str] | None,
@@ -79,11 +80,15 @@ def recipe_from(
 ) -> Recipe:
     """The named recipe, or the one for the shipped sentences; with the user's data added."""
     recipe = load_recipe(file or RECIPES / "seed.toml", folder)
-    added = sources_from(data or [], dev, columns or Columns())
+    # The shipped sentences are many and the released model knows them; the user's are new to it.
+    share = 1.0 if file else PASSES_OVER_NEW
+    added = sources_from(data or [], dev, columns or Columns(), share)
     return replace(recipe, sources=(*recipe.sources, *added))
 
 
-def sources_from(data: list[str], dev: list[str] | None, columns: Columns) -> tuple[Source, ...]:
+def sources_from(
+    data: list[str], dev: list[str] | None, columns: Columns, share: float = 1.0
+) -> tuple[Source, ...]:
     """The user's files as sources; `dev` is as long as `data`, or parts are held out."""
     if dev and len(dev) != len(data):
         raise TrainingError("give --dev once for each --data, or not at all")
@@ -92,6 +97,7 @@ def sources_from(data: list[str], dev: list[str] | None, columns: Columns) -> tu
             train=file,
             dev=dev[i] if dev else None,
             name=Path(file).name.split(".")[0],
+            share=share,
             hold_out=0.1,
             mixed_allowance=0.5,
             text_column=columns.text,

@@ -21,6 +21,7 @@ from tests.service.support import Process
 from training.config import RECIPES, Recipe, Source, load_recipe
 from training.data import read_examples
 from training.mixture import read_mixture
+from training.options import recipe_from
 from training.train import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -218,6 +219,13 @@ def test_two_processes_train_together(data: Path, tmp_path: Path):
     about = json.loads((tmp_path / "run" / "network" / "training.json").read_text())
     assert about["processes"] == 2
     Classifier.load(tmp_path / "run" / "candidate").check_golden()
+
+
+def test_a_users_file_is_read_three_times_beside_the_shipped_sentences():
+    shipped, users = recipe_from(None, None, ["mine.csv"]).sources
+    assert (shipped.share, users.share) == (1.0, 3.0)
+    *_, named = recipe_from(RECIPES / "seed.toml", None, ["mine.csv"]).sources
+    assert named.share == 1.0
 
 
 def test_the_recipe_that_ships_holds_what_it_promises():
