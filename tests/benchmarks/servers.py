@@ -48,7 +48,7 @@ class Server:
 
     def memory(self) -> float:
         """MB of the process and its children: resident, or of the dearest moment if one process."""
-        pids = [self._process.pid, *descendants(self._process.pid)]
+        pids = self._pids()
         what = "VmHWM" if len(pids) == 1 else "VmRSS"
         return sum(status(pid, what) for pid in pids) / 1024
 
@@ -66,12 +66,15 @@ class Server:
         """Processors that it and what it started keep busy, over the next `seconds`."""
 
         def ticks() -> int:
-            pids = [self._process.pid, *descendants(self._process.pid)]
-            return sum(processor_ticks(pid) for pid in pids)
+            return sum(processor_ticks(pid) for pid in self._pids())
 
         before = ticks()
         time.sleep(seconds)
         return (ticks() - before) / os.sysconf("SC_CLK_TCK") / seconds
+
+    def _pids(self) -> list[int]:
+        """It and what it started."""
+        return [self._process.pid, *descendants(self._process.pid)]
 
     def stop(self) -> None:
         """End it and what it started."""
