@@ -62,6 +62,9 @@ class Engine(Protocol):
     # Threads in all, and how many passes side by side fill them.
     threads: int
     lanes: int
+    # Whether it lays rows end to end, so that their lengths may differ at no cost; else it pads
+    # them to the longest.
+    packs: bool
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, in their order. Blocks, and releases the GIL."""
@@ -131,16 +134,27 @@ def choose(folder: Path, precision: str) -> EngineName:
     Measured by tests/benchmarks/runtimes.py: with AMX, bfloat16 in OpenVINO is twice as fast as
     8-bit integers in ONNX Runtime, and as exact as full precision.
     """
-    if (folder / FLOAT_NETWORK).is_file() and "amx_bf16" in cpu_features():
-        if has_openvino():
+    file = folder / FLOAT_NETWORK
+    if file.is_file() and "amx_bf16" in cpu_features():
+        if not _is_packed(file):
+            logger.warning(
+                "%s was exported by an earlier version: export it again to be twice as fast", folder
+            )
+        elif has_openvino():
             return "openvino-bf16"
-        logger.info(
-            "this processor would be about twice as fast with OpenVINO: "
-            "pip install 'danshi[openvino]'"
-        )
+        else:
+            logger.info(
+                "this processor would be about twice as fast with OpenVINO: "
+                "pip install 'danshi[openvino]'"
+            )
     if precision == "int8":
         return "onnxruntime-int8"
     return "onnxruntime-fp32"
+
+
+def _is_packed(file: Path) -> bool:
+    """Whether a float network takes texts end to end (see packing.py): by an input's name."""
+    return b"clause_texts" in file.read_bytes()
 
 
 def has_openvino() -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .engine import OUTPUTS, Precision, RowLogits, split_rows
 from .errors import ArtifactError
+from .packing import INPUTS, PASS_TOKENS, fill, most_texts, pack, unpack
 from .processor import cpu_quota
 from .tokenizer import Row, collate
 
@@ -44,9 +45,28 @@ class OnnxEngine:
             )
         except Exception as error:  # ORT's own exceptions share no public base class
             raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
-        self._inputs = [node.name for node in self._session.get_inputs()]
+        inputs = {node.name: node.shape for node in self._session.get_inputs()}
+        self._inputs = list(inputs)
+        self.packs = INPUTS[2] in inputs
+        one = self.packs and inputs["text_slots"] == [1]
+        self._most = 1 if one else most_texts(PASS_TOKENS)
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
-        """Logits of `rows`, padded together in one pass, in their order."""
-        batch = collate(rows, self._pad_id)
-        return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs(self._inputs)))
+        """Logits of `rows`, in their order: padded together in one pass, or packed in several."""
+        if not self.packs:
+            batch = collate(rows, self._pad_id)
+            return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs(self._inputs)))
+        found: dict[int, RowLogits] = {}
+        for places in fill([row.length for row in rows], PASS_TOKENS, self._most):
+            found.update(zip(places, self._pass([rows[i] for i in places]), strict=True))
+        return [found[i] for i in range(len(rows))]
+
+    def _pass(self, rows: Sequence[Row]) -> list[RowLogits]:
+        inputs = pack(
+            rows,
+            self._pad_id,
+            tokens=sum(row.length for row in rows),
+            texts=len(rows),
+            clauses=sum(len(row.clauses) for row in rows),
+        )
+        return unpack(rows, self._session.run(OUTPUTS, inputs))

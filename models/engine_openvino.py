@@ -1,22 +1,23 @@
 """The network in OpenVINO: bfloat16 matrix units (AMX), where the processor has them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 
-from .engine import OUTPUTS, RowLogits, split_rows
+from .engine import OUTPUTS, RowLogits
 from .errors import ArtifactError
+from .packing import INPUTS, PASS_TOKENS, fill, most_texts, pack, unpack
 from .processor import cpu_quota
-from .tokenizer import NO_CLAUSE, Row, collate
+from .tokenizer import NO_CLAUSE, Row
 
-# Every new shape costs some 15 ms and up to 4 MB of kernels, so there are only these.
+# Every new shape costs some 15 ms and up to 4 MB of kernels, so there are only these; under load
+# nearly all passes have the last.
 _LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
-_SIZES = (16, 8, 4, 2, 1)
-_PASS_TOKENS = 256  # what a pass gains from being larger ends about here
 _MOST_STREAMS = 4  # each has kernels of its own
 
 
@@ -41,6 +42,7 @@ class OpenVinoEngine:
         self.threads = threads or cpu_quota()
         # Passes side by side, on a core each, do more than one pass on all cores.
         self.lanes = min(self.threads, _MOST_STREAMS)
+        self.packs = True
         self._pad_id = pad_id
         core = ov.Core()
         hint = "bf16" if precision == "bf16" else "f32"
@@ -54,10 +56,17 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            self._model = core.compile_model(core.read_model(file), "CPU", options)
+            self._model = _compile(core, core.read_model(file), options)
         except RuntimeError as error:
             raise ArtifactError(f"OpenVINO cannot load {file}: {error}") from error
-        self._inputs = [node.get_any_name() for node in self._model.inputs]
+        inputs = {node.get_any_name(): node.partial_shape for node in self._model.inputs}
+        if set(inputs) != set(INPUTS):
+            raise ArtifactError(
+                f"{file} was exported by an earlier version, for texts that are padded: export the "
+                "model again, or take the engine onnxruntime-int8"
+            )
+        one = inputs["text_slots"].is_static
+        self._most = 1 if one else most_texts(PASS_TOKENS)
         # A request holds one caller's tensors; there are as many as callers at a time.
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
         # What OpenVINO's binding sets up at the first pass, two threads at once wait for for ever.
@@ -68,7 +77,7 @@ class OpenVinoEngine:
         request = self._model.create_infer_request() if self._idle.empty() else self._idle.get()
         try:
             found: dict[int, RowLogits] = {}
-            for places in passes([row.length for row in rows]):
+            for places in fill([row.length for row in rows], PASS_TOKENS, self._most):
                 found.update(
                     zip(places, self._pass(request, [rows[i] for i in places]), strict=True)
                 )
@@ -77,26 +86,37 @@ class OpenVinoEngine:
         return [found[i] for i in range(len(rows))]
 
     def _pass(self, request: ov.InferRequest, rows: Sequence[Row]) -> list[RowLogits]:
-        length = round_up(max(row.length for row in rows))
-        slots = max(length // 4, *(len(row.clauses) for row in rows))
-        batch = collate(rows, self._pad_id, length=length, slots=1 << (slots - 1).bit_length())
-        outputs = request.infer(batch.as_inputs(self._inputs), share_inputs=True)
-        return split_rows(rows, [np.asarray(outputs[name]) for name in OUTPUTS])
+        outputs = request.infer(lay_out(rows, self._pad_id), share_inputs=True)
+        return unpack(rows, [np.asarray(outputs[name]) for name in OUTPUTS])
 
 
-def passes(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Cut a batch into passes of few shapes; yields the places of each pass's rows.
+def _compile(core: ov.Core, network: ov.Model, options: dict[str, Any]) -> ov.CompiledModel:
+    try:
+        # Attention as single operations: 8% more tokens a second (EXPERIMENTS.md). The option
+        # is not in OpenVINO's documentation, so that a version may come without it.
+        return core.compile_model(network, "CPU", options | {"SNIPPETS_MODE": "DISABLE"})
+    except RuntimeError:
+        return core.compile_model(network, "CPU", options)
 
-    Sorted by length, so that little is padded, and each as many rows as one of `_SIZES`.
+
+def lay_out(rows: Sequence[Row], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    """The inputs of a pass over `rows`, in one of the shapes that are run."""
+    tokens, texts, clauses = room(
+        sum(row.length for row in rows), len(rows), sum(len(row.clauses) for row in rows)
+    )
+    return pack(rows, pad_id, tokens=tokens, texts=texts, clauses=clauses)
+
+
+def room(tokens: int, texts: int, clauses: int) -> tuple[int, int, int]:
+    """The least of the shapes that are run which holds so many tokens, texts and clauses.
+
+    Most texts have 32 tokens and more and most clauses 4; who has shorter ones gets the double.
     """
-    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    while order:
-        most = max(1, min(len(order), _PASS_TOKENS // round_up(lengths[order[0]])))
-        size = next(size for size in _SIZES if size <= most)
-        yield order[:size]
-        order = order[size:]
+    tokens = next((n for n in _LENGTHS if n >= tokens), -(-tokens // 128) * 128)
+    return tokens, _double(max(tokens // 32, 1), texts), _double(tokens // 4, clauses)
 
 
-def round_up(length: int) -> int:
-    """The least of the lengths that are run which holds `length` tokens."""
-    return next((n for n in _LENGTHS if n >= length), -(-length // 128) * 128)
+def _double(slots: int, needed: int) -> int:
+    while slots < needed:
+        slots *= 2
+    return slots

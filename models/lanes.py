@@ -25,6 +25,7 @@ class Lanes:
         self.precision = wide.precision
         self.threads = wide.threads
         self.lanes = wide.threads
+        self.packs = wide.packs
         self._wide = wide
         self._narrow = narrow
         self._under_way = 0

@@ -107,14 +107,14 @@ class DanshiNetwork(PreTrainedModel):
         count = members.sum(-1, keepdim=True)
         mean = torch.matmul(members, states) / count.clamp(min=1.0)
         opens = (clause_opens.unsqueeze(1) == slots).to(states.dtype)
-        clauses, relations = self._clauses(mean, torch.matmul(opens, states))
+        clauses, relations = self.read_clauses(mean, torch.matmul(opens, states))
         pooled = self._pool(states, attention_mask, bias)
         text = self.dropout(nn.functional.gelu(self.text_dense(pooled)))
-        evidence = _evidence(clauses, count.clamp(max=1.0), slots + 1)
-        document, leaning = self._text_logits(text, evidence)
+        found = evidence(clauses, count.clamp(max=1.0), slots + 1)
+        document, leaning = self.read_text(text, found)
         return DanshiOutput(document, leaning, clauses, relations)
 
-    def _clauses(self, mean: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    def read_clauses(self, mean: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
         """Clause logits (B, C, 3) and relation logits (B, C, 4).
 
         A clause is the mean of its states; its relation also sees its first token,
@@ -125,7 +125,7 @@ class DanshiNetwork(PreTrainedModel):
         related = self.dropout(nn.functional.gelu(self.relation_dense(related)))
         return self.clause_logits(hidden), self.relation_logits(related)
 
-    def _text_logits(self, text: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
+    def read_text(self, text: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
         """Document logits (B, 4) and leaning (B,): one product for what several layers hold."""
         # Praise and blame both there is what `mixed` means.
         both = evidence[:, :2].prod(-1, keepdim=True)
@@ -154,7 +154,7 @@ def attention_bias(attention_mask: Tensor) -> Tensor:
     return (1.0 - attention_mask.float()) * _HIDDEN
 
 
-def _evidence(clause_logits: Tensor, present: Tensor, numbers: Tensor) -> Tensor:
+def evidence(clause_logits: Tensor, present: Tensor, numbers: Tensor) -> Tensor:
     """What the clauses say of the text, (B, 6): strongest, mean and last praise and blame.
 
     Args:

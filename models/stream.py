@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 from .classifier import Classifier
 from .engine import RowLogits
 from .errors import TextError
-from .tokenizer import Prepared, Row
+from .packing import fill, most_texts
+from .tokenizer import Prepared
 from .verdict import Result
 
 # The more texts are sorted together, the less padding; the fewer, the sooner the first answer.
@@ -86,7 +87,7 @@ class _Chunk(Generic[T]):
             items,
             [
                 (batch, engine.submit(classifier.run, [rows[i] for i in batch]))
-                for batch in batches_by_length(rows, budget)
+                for batch in cut([row.length for row in rows], budget, classifier.engine.packs)
             ],
         )
 
@@ -116,14 +117,21 @@ def _prepare(classifier: Classifier, text: str | TextError) -> Prepared | TextEr
         return error
 
 
-def batches_by_length(rows: Sequence[Row], budget: int) -> Iterator[list[int]]:
-    """Indices of `rows`, similar lengths together, rows × longest row within `budget` tokens."""
+def cut(lengths: Sequence[int], budget: int, packs: bool) -> Iterator[list[int]]:
+    """Places of rows in batches of at most `budget` tokens, as suits the engine.
+
+    Args:
+        packs: whether it lays rows end to end; else similar lengths are kept together.
+    """
+    if packs:
+        yield from fill(lengths, budget, most_texts(budget))
+        return
     batch: list[int] = []
-    for index in sorted(range(len(rows)), key=lambda i: -rows[i].length):
-        if batch and rows[batch[0]].length * (len(batch) + 1) > budget:
+    for place in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
             yield batch
             batch = []
-        batch.append(index)
+        batch.append(place)
     if batch:
         yield batch
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from models.engine import RowLogits
+from models.packing import PASS_TOKENS, padded_tokens
 from models.tokenizer import Row
 from service.circle import Circle, Job
 from service.errors import (
@@ -64,6 +65,7 @@ class Batcher:
         max_queue_tokens: int,
         batch_tokens: int,
         lanes: int = 1,
+        packs: bool = False,
     ) -> None:
         self._runner = runner
         self._metrics = metrics
@@ -71,12 +73,13 @@ class Batcher:
         self._batch_tokens = batch_tokens
         # The lock of what follows it: the event loop and the worker both come here.
         self._changed = threading.Condition()
-        self._circle = Circle()
+        self._circle = Circle(packs=packs)
         self._closing = False
         self._died = False
         # Of one pass beside others.
         self._speed = _TOKENS_PER_SECOND
         self._lanes = lanes
+        self._packs = packs
         # One more than lanes: its pass stands ready when a lane gets free.
         self._workers = [_Worker() for _ in range(lanes + (lanes > 1))]
         for worker in self._workers:
@@ -181,7 +184,9 @@ class Batcher:
 
     def _budget(self) -> int:
         """Tokens of a batch, by what the engine has shown."""
-        return min(max(int(self._speed * _PASS_SECONDS), _LEAST_TOKENS), self._batch_tokens)
+        budget = min(max(int(self._speed * _PASS_SECONDS), _LEAST_TOKENS), self._batch_tokens)
+        # A packed batch of a pass and a bit would be a full pass and a poor one.
+        return budget - budget % PASS_TOKENS if self._packs and budget > PASS_TOKENS else budget
 
     def _run(self, worker: "_Worker", batch: list[tuple[Job, int]]) -> None:
         rows = [job.rows[index] for job, index in batch]
@@ -198,7 +203,7 @@ class Batcher:
         finally:
             end = time.perf_counter()
             worker.busy_since = None
-        tokens = len(rows) * max(row.length for row in rows)
+        tokens = padded_tokens([row.length for row in rows], self._packs)
         if tokens >= _TELLING_TOKENS:
             self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
         done = []
@@ -210,7 +215,7 @@ class Batcher:
                     done.append(job)
         _reply(done)
         # Behind the reply, which somebody waits for. All lanes together are busy 1 at most.
-        count_batch(self._metrics, rows, (end - begin) / len(self._workers))
+        count_batch(self._metrics, rows, tokens, (end - begin) / len(self._workers))
 
 
 class _Worker:

@@ -1,10 +1,13 @@
 """Which rows run next: fair between requests, the oldest first, little padding.
 
 Requests with waiting rows stand in a circle, oldest first. The first gives its
-longest row, which makes the batch as wide as it is; every request then gives
-one row a round that is no longer and not much shorter, until the token budget
-is full. So one request of hundreds of texts shares the engine with one of one
-text. Whoever was first goes to the end of the circle.
+longest row; every request then gives one row a round, the longest of those that
+suit, until the token budget is full. So one request of hundreds of texts shares
+the engine with one of one text. Whoever was first goes to the end of the circle.
+
+An engine that lays rows end to end takes whatever still fits into the budget.
+For one that pads them, the first row makes the batch as wide as it is, and what
+suits is no longer and not much shorter.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from models.engine import RowLogits
+from models.packing import most_texts
 from models.tokenizer import Row
 
 # Padding that costs less than a pass of its own.
@@ -60,7 +64,9 @@ class Job:
 class Circle:
     """The jobs that have waiting rows. Not thread-safe: its owner holds a lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, packs: bool) -> None:
+        """Args: packs: whether the engine lays rows end to end, or pads them."""
+        self._packs = packs
         self.tokens = 0
         self._jobs: OrderedDict[Job, None] = OrderedDict()
 
@@ -89,24 +95,31 @@ class Circle:
     def take(self, budget: int) -> list[tuple[Job, int]]:
         """The next batch, as jobs and the indices of their rows.
 
-        At least one row; more only while rows × longest row keep to `budget`.
+        At least one row; more only while they cost no more than `budget` tokens.
         """
         first = next(iter(self._jobs))
         self._jobs.move_to_end(first)
         width = first.waiting[-1][0]
-        shortest = shortest_beside(width)
-        # A power of two: some runtimes have kernels for each size, made when it first comes.
-        most = 1 << (max(budget // width, 1).bit_length() - 1)
+        if self._packs:
+            shortest, most = 0, most_texts(budget)
+        else:
+            # A power of two: some runtimes have kernels for each size, made when it first comes.
+            shortest, most = shortest_beside(width), 1 << (max(budget // width, 1).bit_length() - 1)
         batch: list[tuple[Job, int]] = []
+        longest = width
         givers = deque(job for job in self._jobs if job is not first)
         givers.appendleft(first)
         while givers and len(batch) < most:
             job = givers.popleft()
-            index = job.take(shortest, width)
+            index = job.take(shortest, longest)
             if index is None:
                 continue
             batch.append((job, index))
-            self.tokens -= job.rows[index].length
+            length = job.rows[index].length
+            self.tokens -= length
+            if self._packs:
+                budget -= length
+                longest = budget
             if job.waiting:
                 givers.append(job)
             else:

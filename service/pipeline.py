@@ -56,6 +56,7 @@ class Pipeline:
             max_queue_tokens=settings.max_queue_tokens,
             batch_tokens=settings.batch_tokens,
             lanes=model.engine.lanes,
+            packs=model.engine.packs,
         )
 
     def check_alive(self) -> None:

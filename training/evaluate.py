@@ -10,7 +10,8 @@ from tqdm import tqdm
 from models import Classifier
 from models.agreement import shows_both
 from models.engine import RowLogits
-from models.tokenizer import Prepared, Row
+from models.stream import cut
+from models.tokenizer import Prepared
 from models.verdict import clause_scores
 from training.data import Example
 from training.metrics import Said, consistency, main_figure, scores
@@ -21,30 +22,21 @@ Answer = tuple[Prepared, list[RowLogits]]
 
 
 def run_all(classifier: Classifier, examples: Sequence[Example], title: str = "") -> list[Answer]:
-    """Logits of every example, in order; similar lengths share a pass."""
+    """Logits of every example, in order; what suits the engine shares a pass."""
     prepared = [classifier.prepare(example.text) for example in examples]
     rows = [(i, j, row) for i, p in enumerate(prepared) for j, row in enumerate(p.rows)]
-    rows.sort(key=lambda item: item[2].length)
+    lengths = [row.length for _, _, row in rows]
     outputs: list[list[RowLogits | None]] = [[None] * len(p.rows) for p in prepared]
     with tqdm(total=len(rows), desc=title or "evaluate", unit=" windows", mininterval=2) as bar:
-        for batch in _batches(rows):
-            logits = classifier.run([row for _, _, row in batch])
-            for (i, j, _), output in zip(batch, logits, strict=True):
+        for batch in cut(lengths, _BATCH_TOKENS, classifier.engine.packs):
+            logits = classifier.run([rows[place][2] for place in batch])
+            for place, output in zip(batch, logits, strict=True):
+                i, j, _ = rows[place]
                 outputs[i][j] = output
             bar.update(len(batch))
     return [
         (p, [o for o in found if o is not None]) for p, found in zip(prepared, outputs, strict=True)
     ]
-
-
-def _batches(rows: Sequence[tuple[int, int, Row]]) -> list[list[tuple[int, int, Row]]]:
-    """Cut rows sorted by length where the padded batch would pass the token budget."""
-    batches: list[list[tuple[int, int, Row]]] = [[]]
-    for item in rows:
-        if batches[-1] and (len(batches[-1]) + 1) * item[2].length > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(item)
-    return batches
 
 
 def evaluate(

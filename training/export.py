@@ -5,12 +5,14 @@ The float network is a small graph over the tensors of the weights file; see lin
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers.optimizer import optimize_model
 
@@ -18,9 +20,11 @@ from models.artifact import WEIGHTS
 from models.engine import FLOAT_NETWORK, NETWORK, OUTPUTS, RowLogits, split_rows
 from models.engine_onnxruntime import OnnxEngine
 from models.network import DanshiNetwork
+from models.packing import pack
 from models.tokenizer import Row, TextTokenizer, collate
 from training.errors import TrainingError
 from training.link_weights import link_weights
+from training.packed import PackedNetwork
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +42,9 @@ def export_network(
 ) -> None:
     """Write `network`, whose weights lie in `folder` already, as float and as int8 ONNX.
 
-    Both float graphs, the one that is served and the one that is quantised, must agree with
-    torch on `texts`: largest difference of any logit at most `PARITY_TOLERANCE`.
+    The float network takes texts end to end, the int8 one padded (why: EXPERIMENTS.md). The
+    graph that is served and the one that is quantised must both agree with torch on `texts`:
+    largest difference of any logit at most `PARITY_TOLERANCE`.
 
     Raises:
         TrainingError: the export does not agree with torch.
@@ -47,10 +52,11 @@ def export_network(
     network = network.float().eval()
     rows = [row for text in texts for row in tokenizer.prepare(text).rows]
     plain, fused = folder / "plain.onnx", folder / "fused.onnx"
-    _to_onnx(network, rows[:2], tokenizer.pad_id, plain)
+    _packed_to_onnx(PackedNetwork(network), rows[:2], tokenizer.pad_id, plain)
     link_weights(plain, folder / WEIGHTS, folder / FLOAT_NETWORK)
     _check_parity(network, folder / FLOAT_NETWORK, rows, tokenizer.pad_id)
     if quantise:
+        _padded_to_onnx(network, rows[:2], tokenizer.pad_id, plain)
         _fuse(network, plain, fused)
         _check_parity(network, fused, rows, tokenizer.pad_id)
         # Embeddings, matrix products and attention; one scale a channel keeps the accuracy.
@@ -67,12 +73,32 @@ def export_network(
     plain.unlink()
 
 
-def _to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Path) -> None:
-    inputs = {
-        name: torch.from_numpy(array) for name, array in collate(rows, pad_id).as_inputs().items()
-    }
+def _packed_to_onnx(network: PackedNetwork, rows: Sequence[Row], pad_id: int, file: Path) -> None:
+    texts = len(rows) if network.packs else 1
+    needed = sum(row.length for row in rows[:texts]), sum(len(row.clauses) for row in rows[:texts])
+    # Some room of each kind; no size may be 1, which would stay so.
+    inputs = pack(rows[:texts], pad_id, tokens=needed[0] + 3, texts=texts, clauses=needed[1] + 2)
+    tokens, slots, clauses = (torch.export.Dim(name) for name in ("tokens", "texts", "clauses"))
+    shapes = {name: {0: tokens} for name in inputs}
+    shapes |= {"clause_texts": {0: clauses}, "clause_slots": {0: clauses}}
+    shapes["text_slots"] = {0: slots} if network.packs else {}
+    _to_onnx(network, inputs, shapes, file)
+
+
+def _padded_to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Path) -> None:
     batch, tokens, slots = (torch.export.Dim(name) for name in ("batch", "tokens", "slots"))
-    matrix = {0: batch, 1: tokens}
+    inputs = collate(rows, pad_id).as_inputs()
+    shapes = {name: {0: batch, 1: tokens} for name in inputs}
+    shapes["clause_slots"] = {0: slots}
+    _to_onnx(network, inputs, shapes, file)
+
+
+def _to_onnx(
+    network: torch.nn.Module,
+    inputs: Mapping[str, NDArray[np.int64]],
+    shapes: Mapping[str, Mapping[int, Any]],
+    file: Path,
+) -> None:
     with warnings.catch_warnings():
         # The exporter warns about its own internals; what counts is the parity gate.
         warnings.simplefilter("ignore")
@@ -80,16 +106,10 @@ def _to_onnx(network: DanshiNetwork, rows: Sequence[Row], pad_id: int, file: Pat
             network,
             (),
             str(file),
-            kwargs=inputs,
+            kwargs={name: torch.from_numpy(array) for name, array in inputs.items()},
             input_names=list(inputs),
             output_names=list(OUTPUTS),
-            dynamic_shapes={
-                "input_ids": matrix,
-                "attention_mask": matrix,
-                "clause_ids": matrix,
-                "clause_opens": matrix,
-                "clause_slots": {0: slots},
-            },
+            dynamic_shapes=dict(shapes),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,

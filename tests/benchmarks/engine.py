@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models import Classifier
-from models.stream import batches_by_length
+from models.stream import cut
 from models.tokenizer import Row
 
 RELEASED = Path(__file__).parents[2] / "models" / "released"
@@ -32,8 +32,8 @@ def best_batches(pool: ThreadPoolExecutor, classifier: Classifier, rows: list[Ro
     """`rows` in the batches, of similar lengths each, that the engine runs fastest."""
     choices = []
     for budget in BUDGETS:
-        cut = batches_by_length(rows, budget)
-        choices.append([[rows[i] for i in batch] for batch in cut])
+        batches = cut([row.length for row in rows], budget, classifier.engine.packs)
+        choices.append([[rows[i] for i in batch] for batch in batches])
         list(pool.map(classifier.run, choices[-1]))  # warm: kernels of new shapes
     return max(choices, key=lambda batches: rate(pool, classifier, batches, seconds=2.0))
 

@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from models import ArtifactError, Classifier
-from models.engine import ENGINES, FLOAT_NETWORK, OUTPUTS, RowLogits, load_engine, split_rows
-from models.tokenizer import Row, collate
+from models.engine import ENGINES, FLOAT_NETWORK, OUTPUTS, RowLogits, load_engine
+from models.packing import PASS_TOKENS, fill, most_texts, unpack
+from models.tokenizer import Row
 from training.cli import released_folder
 from training.data import read_examples
 from training.evaluate import evaluate
@@ -92,9 +93,11 @@ def _static_int8(folder: Path, rows: Sequence[Row], threads: int) -> dict[str, R
     """OpenVINO on integers, calibrated on some of the rows by NNCF: tried, not served."""
     import openvino as ov
 
+    from models.engine_openvino import lay_out
+
     nncf = import_module("nncf")  # no test needs it: pip install nncf
     core = ov.Core()
-    feeds = [collate([row], 0).as_inputs() for row in rows[:300]]
+    feeds = [lay_out([row], 0) for row in rows[:300]]
     network = nncf.quantize(
         core.read_model(folder / FLOAT_NETWORK),
         nncf.Dataset(feeds),
@@ -105,8 +108,13 @@ def _static_int8(folder: Path, rows: Sequence[Row], threads: int) -> dict[str, R
     request = core.compile_model(network, "CPU", options).create_infer_request()
 
     def run(batch: Sequence[Row]) -> list[RowLogits]:
-        outputs = request.infer(collate(batch, 0).as_inputs(), share_inputs=True)
-        return split_rows(batch, [np.asarray(outputs[name]) for name in OUTPUTS])
+        found: dict[int, RowLogits] = {}
+        for places in fill([row.length for row in batch], PASS_TOKENS, most_texts(PASS_TOKENS)):
+            part = [batch[i] for i in places]
+            outputs = request.infer(lay_out(part, 0), share_inputs=True)
+            logits = unpack(part, [np.asarray(outputs[name]) for name in OUTPUTS])
+            found.update(zip(places, logits, strict=True))
+        return [found[i] for i in range(len(batch))]
 
     return {"openvino int8, static": run}
 

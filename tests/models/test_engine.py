@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from models import ArtifactError, Classifier, engine
 from models.artifact import load_manifest, write_manifest
 from models.engine import ENGINES, FLOAT_NETWORK, NETWORK, EngineName, RowLogits, choose
-from models.engine_openvino import passes, round_up
+from models.engine_openvino import OpenVinoEngine
+from models.packing import INPUTS
 from models.processor import cpu_features
 from models.tokenizer import Row
 from tests.conftest import RELEASED
@@ -100,7 +102,7 @@ def test_an_engine_that_says_nothing_fails_the_golden_texts():
     run = classifier.engine.run
 
     class Mute:
-        name, precision, threads, lanes = "mute", "fp32", 1, 1
+        name, precision, threads, lanes, packs = "mute", "fp32", 1, 1, False
 
         def run(self, rows: Sequence[Row]) -> list[RowLogits]:
             return [RowLogits(0 * o.document, 0.0, 0 * o.clauses, o.relations) for o in run(rows)]
@@ -131,6 +133,22 @@ def test_an_engine_that_the_model_has_no_network_for_is_refused(tiny: Path, tmp_
     assert Classifier.load(copy).engine_name == "onnxruntime-int8"
 
 
+def test_a_network_that_was_exported_for_padded_texts_is_refused(tiny: Path, tmp_path: Path):
+    network = onnx.load(tiny / FLOAT_NETWORK, load_external_data=False)
+    network.graph.input.remove(next(i for i in network.graph.input if i.name == "clause_texts"))
+    network.graph.node.insert(
+        0,
+        onnx.helper.make_node(
+            "Constant", [], ["clause_texts"],
+            value=onnx.numpy_helper.from_array(np.zeros(1, np.int64)),
+        ),
+    )  # fmt: skip
+    onnx.save(network, tmp_path / FLOAT_NETWORK)
+    (tmp_path / "weights.safetensors").write_bytes((tiny / "weights.safetensors").read_bytes())
+    with pytest.raises(ArtifactError, match="exported by an earlier version"):
+        OpenVinoEngine(tmp_path / FLOAT_NETWORK, precision="fp32", pad_id=0)
+
+
 @pytest.mark.parametrize(
     ("features", "installed", "files", "precision", "expected"),
     [
@@ -153,8 +171,17 @@ def test_the_processor_decides(
     monkeypatch.setattr(engine, "cpu_features", lambda: frozenset(features))
     monkeypatch.setattr(engine, "has_openvino", lambda: installed)
     for name in files:
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(b"\x0c" + INPUTS[5].encode())
     assert choose(tmp_path, precision) == expected
+
+
+def test_a_network_that_an_earlier_version_exported_is_served_by_the_engine_that_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(engine, "cpu_features", lambda: frozenset({"amx_bf16"}))
+    (tmp_path / FLOAT_NETWORK).write_bytes(b"attention_mask")
+    assert choose(tmp_path, "int8") == "onnxruntime-int8"
+    assert "export it again" in caplog.text
 
 
 def test_an_engine_that_is_not_installed_says_how_to_install_it(
@@ -163,15 +190,6 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(
     monkeypatch.setattr(engine, "has_openvino", lambda: False)
     with pytest.raises(ArtifactError, match=r"pip install 'danshi\[openvino\]'"):
         Classifier.load(tiny, engine="openvino-fp32")
-
-
-@pytest.mark.parametrize("lengths", [[5], [9, 3, 200, 17], [16] * 77, [256, 255] * 9, [400, 12]])
-def test_passes_hold_every_row_once_and_have_few_shapes(lengths: list[int]):
-    found = list(passes(lengths))
-    assert sorted(place for rows in found for place in rows) == list(range(len(lengths)))
-    for rows in found:
-        assert len(rows) in {1, 2, 4, 8, 16}
-        assert len(rows) == 1 or len(rows) * round_up(max(lengths[i] for i in rows)) <= 256
 
 
 def test_a_quarter_of_a_processor_is_one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -8,7 +8,7 @@ from queue import Queue
 import pytest
 
 from models import Classifier, Result, TextError
-from models.stream import batches_by_length, classify_stream
+from models.stream import classify_stream, cut
 from tests.service.support import ObedientEngine, obedient_classifier
 
 
@@ -108,10 +108,15 @@ def test_an_engine_failure_ends_the_stream() -> None:
         list(classify_stream(classifier, [(0, "很好")]))
 
 
-def test_similar_lengths_share_a_batch_within_its_budget(classifier: Classifier) -> None:
-    rows = [classifier.prepare("好" * n).rows[0] for n in (1, 50, 2, 49, 3, 48)]
-    batches = list(batches_by_length(rows, budget=128))
-    assert batches == [[1, 3], [5, 4], [2, 0]] or sorted(map(len, batches)) == [1, 2, 3]
+def test_an_engine_that_pads_gets_similar_lengths_together_within_the_budget() -> None:
+    lengths = [3, 52, 4, 51, 5, 50]
+    batches = list(cut(lengths, budget=128, packs=False))
+    assert batches == [[1, 3], [5, 4], [2, 0]]
     assert sorted(i for batch in batches for i in batch) == [0, 1, 2, 3, 4, 5]
     for batch in batches:
-        assert len(batch) * max(rows[i].length for i in batch) <= 128
+        assert len(batch) * max(lengths[i] for i in batch) <= 128
+
+
+def test_an_engine_that_packs_gets_whatever_fits_the_budget() -> None:
+    lengths = [3, 52, 4, 51, 5, 50]
+    assert list(cut(lengths, budget=128, packs=True)) == [[1, 3, 4, 2, 0], [5]]

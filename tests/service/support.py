@@ -36,7 +36,7 @@ MAX_LENGTH = 64
 class ObedientEngine:
     """An engine that runs when it is let, fails when it is told, and remembers its batches."""
 
-    name, precision, threads, lanes = "obedient", "none", 1, 1
+    name, precision, threads, lanes, packs = "obedient", "none", 1, 1, False
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -34,7 +34,7 @@ def test_what_shares_a_batch_is_padded_little() -> None:
 
 
 def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     generator = np.random.default_rng(0)
     jobs = [job(*generator.integers(1, 300, generator.integers(1, 40))) for _ in range(20)]
     for one in jobs:
@@ -50,13 +50,13 @@ def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
 
 
 def test_a_row_longer_than_the_budget_runs_alone() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     circle.add(job(500, 500))
     assert [lengths(batch) for batch in batches(circle, 100)] == [[500], [500]]
 
 
 def test_a_request_of_many_texts_shares_every_batch_with_small_ones() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     big = job(*[20] * 256)
     small = [job(20) for _ in range(5)]
     for one in (big, *small):
@@ -67,7 +67,7 @@ def test_a_request_of_many_texts_shares_every_batch_with_small_ones() -> None:
 
 
 def test_of_two_big_requests_none_gets_more_than_its_half() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     one, other = job(*[20] * 100), job(*[20] * 100)
     circle.add(one)
     circle.add(other)
@@ -77,7 +77,7 @@ def test_of_two_big_requests_none_gets_more_than_its_half() -> None:
 
 
 def test_a_small_request_of_another_length_waits_for_one_turn_of_each_other() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     circle.add(job(*[200] * 256))
     small = job(10)
     circle.add(small)
@@ -86,7 +86,7 @@ def test_a_small_request_of_another_length_waits_for_one_turn_of_each_other() ->
 
 
 def test_who_leaves_takes_its_rows_along() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     gone, stays = job(20, 20, 100), job(20)
     circle.add(gone)
     circle.add(stays)
@@ -97,7 +97,7 @@ def test_who_leaves_takes_its_rows_along() -> None:
 
 
 def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     jobs = [job(length) for length in (10, 300, 60, 12, 290, 64)]
     for one in jobs:
         circle.add(one)
@@ -108,6 +108,38 @@ def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are() -
 
 
 def test_rows_of_one_request_run_longest_first_among_their_like() -> None:
-    circle = Circle()
+    circle = Circle(packs=False)
     circle.add(job(20, 200, 21, 190, 22))
     assert [lengths(batch) for batch in batches(circle, 1024)] == [[200, 190], [22, 21, 20]]
+
+
+def test_an_engine_that_packs_gets_batches_that_are_nearly_full() -> None:
+    circle = Circle(packs=True)
+    generator = np.random.default_rng(0)
+    jobs = [job(*generator.integers(4, 120, 8)) for _ in range(64)]
+    total = sum(r.length for j in jobs for r in j.rows)
+    for one in jobs:
+        circle.add(one)
+    seen = list(batches(circle, 256))
+    rows = [pair for batch in seen for pair in batch]
+    assert len(rows) == len(set(rows)) == 64 * 8
+    assert all(sum(lengths(batch)) <= 256 for batch in seen)
+    assert total / (256 * len(seen)) > 0.93
+
+
+def test_lengths_that_differ_share_a_packed_batch_and_many_requests_do() -> None:
+    circle = Circle(packs=True)
+    big, small = job(*[60] * 100), [job(10) for _ in range(5)]
+    for one in (big, *small):
+        circle.add(one)
+    assert {j for j, _ in circle.take(256)} == {big, *small}
+    # Behind them the big one has the engine for itself.
+    assert lengths(circle.take(256)) == [60] * 4
+
+
+def test_a_packed_batch_starts_with_the_oldest_request_though_its_row_is_over_the_budget() -> None:
+    circle = Circle(packs=True)
+    long, short = job(300), job(10)
+    circle.add(long)
+    circle.add(short)
+    assert [lengths(batch) for batch in batches(circle, 256)] == [[300], [10]]
