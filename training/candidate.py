@@ -192,7 +192,8 @@ def _commit() -> str:
 def summary(scores: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that the manifest keeps, rounded."""
     kept = (
-        "texts", "accuracy", "macro_f1", "label_ece", "side_accuracy", "side_ece",
+        "texts", "accuracy", "macro_f1", "label_ece", "label_ece_by_chance", "side_accuracy",
+        "side_ece",
         "clause_accuracy", "contrast_clause_accuracy", "called_mixed",
     )  # fmt: skip
     sets = {}

@@ -72,6 +72,7 @@ def label_scores(said: Sequence[Said], *, without_mixed: bool = False) -> dict[s
         "accuracy": float(right.mean()),
         "macro_f1": float(f1[count > 0].mean()),
         "label_ece": calibration_error(confidence, right),
+        "label_ece_by_chance": calibration_error_by_chance(confidence),
         "classes": {
             name: {
                 "precision": float(precision[i]),
@@ -170,6 +171,16 @@ def calibration_error(confidence: Any, right: Any) -> float:
         inside = bins == index
         error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
     return float(error)
+
+
+def calibration_error_by_chance(confidence: Any) -> float:
+    """The calibration error to expect of so few texts if every score were exactly right.
+
+    Below it there is nothing to find (consistency resampling, Bröcker and Smith 2007).
+    """
+    confidence = np.asarray(confidence)
+    draws = np.random.default_rng(0).random((200, len(confidence))) < confidence
+    return float(np.mean([calibration_error(confidence, right) for right in draws]))
 
 
 def _share(hits: Any) -> float:

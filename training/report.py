@@ -106,12 +106,13 @@ def tables(scores: Mapping[str, Any]) -> str:
 
 def _set_table(scores: Mapping[str, Any]) -> list[str]:
     head = (
-        "set", "texts", "label accuracy", "macro-F1", "F1 mixed", "label ECE", "side accuracy",
+        "set", "texts", "label accuracy", "macro-F1", "F1 mixed", "label ECE", "ECE by chance",
+        "side accuracy",
         "side ECE", "clause accuracy", "with contrast", "plain called mixed",
     )  # fmt: skip
     keys = (
-        "label_ece", "side_accuracy", "side_ece", "clause_accuracy", "contrast_clause_accuracy",
-        "plain_called_mixed",
+        "label_ece", "label_ece_by_chance", "side_accuracy", "side_ece", "clause_accuracy",
+        "contrast_clause_accuracy", "plain_called_mixed",
     )  # fmt: skip
     rows = []
     for name, f in scores["sets"].items():

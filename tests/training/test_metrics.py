@@ -5,7 +5,14 @@ import pytest
 
 from models import Clause, Result
 from training.data import Example, Span
-from training.metrics import Said, calibration_error, clause_of, consistency, scores
+from training.metrics import (
+    Said,
+    calibration_error,
+    calibration_error_by_chance,
+    clause_of,
+    consistency,
+    scores,
+)
 
 
 def result(label: str, polarity: float, *clauses: tuple[int, int, str]) -> Result:
@@ -21,6 +28,12 @@ def test_a_perfect_coin_is_perfectly_calibrated_and_a_boaster_is_not():
     right = np.array([True, False] * 50)
     assert calibration_error(np.full(100, 0.5), right) == pytest.approx(0.0)
     assert calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
+
+
+def test_few_texts_show_an_error_by_chance_and_many_do_not():
+    scores_of_few = np.random.default_rng(0).uniform(0.5, 1.0, 60)
+    assert 0.08 < calibration_error_by_chance(scores_of_few) < 0.2
+    assert calibration_error_by_chance(np.tile(scores_of_few, 500)) < 0.01
 
 
 def test_a_binary_set_is_scored_by_the_side_alone():
