@@ -29,6 +29,8 @@ EngineName = Literal["onnxruntime-int8", "onnxruntime-fp32", "openvino-bf16", "o
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
+# What no network has that takes padded texts.
+PACKED_INPUT = "clause_texts"
 # What the exported network gives, in this order.
 OUTPUTS = ("document", "leaning", "clauses", "relations")
 
@@ -65,6 +67,10 @@ class Engine(Protocol):
     # Whether it lays rows end to end, so that their lengths may differ at no cost; else it pads
     # them to the longest.
     packs: bool
+
+    def cost(self, lengths: Sequence[int]) -> int:
+        """Tokens that are computed for rows of such lengths, padding included."""
+        ...
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, in their order. Blocks, and releases the GIL."""
@@ -136,25 +142,27 @@ def choose(folder: Path, precision: str) -> EngineName:
     """
     file = folder / FLOAT_NETWORK
     if file.is_file() and "amx_bf16" in cpu_features():
-        if not _is_packed(file):
-            logger.warning(
-                "%s was exported by an earlier version: export it again to be twice as fast", folder
-            )
-        elif has_openvino():
-            return "openvino-bf16"
-        else:
+        if not has_openvino():
             logger.info(
                 "this processor would be about twice as fast with OpenVINO: "
                 "pip install 'danshi[openvino]'"
+            )
+        elif is_packed(file):
+            return "openvino-bf16"
+        else:
+            logger.warning(
+                "%s was exported by an earlier version: `danshi export` its run again, and this "
+                "processor is about twice as fast",
+                folder,
             )
     if precision == "int8":
         return "onnxruntime-int8"
     return "onnxruntime-fp32"
 
 
-def _is_packed(file: Path) -> bool:
+def is_packed(file: Path) -> bool:
     """Whether a float network takes texts end to end (see packing.py): by an input's name."""
-    return b"clause_texts" in file.read_bytes()
+    return PACKED_INPUT.encode() in file.read_bytes()
 
 
 def has_openvino() -> bool:

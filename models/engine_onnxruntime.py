@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from .engine import OUTPUTS, Precision, RowLogits, split_rows
+from .engine import OUTPUTS, PACKED_INPUT, Precision, RowLogits, split_rows
 from .errors import ArtifactError
-from .packing import INPUTS, PASS_TOKENS, fill, most_texts, pack, unpack
+from .packing import PASS_TOKENS, fill, most_texts, pack, unpack
 from .processor import cpu_quota
 from .tokenizer import Row, collate
 
@@ -19,12 +19,22 @@ class OnnxEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, file: Path, *, precision: Precision, pad_id: int, threads: int = 0) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        precision: Precision,
+        pad_id: int,
+        threads: int = 0,
+        spare: int = 0,
+    ) -> None:
         """Load the network.
 
         Args:
             precision: what `file` computes in.
             threads: threads of one pass; 0 takes what the CPU quota allows.
+            spare: room for so many tokens, texts and clauses more than a packed pass needs, as
+                runtimes with fixed shapes have it.
 
         Raises:
             ArtifactError: the runtime refuses the file.
@@ -33,6 +43,7 @@ class OnnxEngine:
         self.threads = threads or cpu_quota()
         self.lanes = 1
         self._pad_id = pad_id
+        self._spare = spare
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
@@ -47,9 +58,13 @@ class OnnxEngine:
             raise ArtifactError(f"ONNX Runtime cannot load {file}: {error}") from error
         inputs = {node.name: node.shape for node in self._session.get_inputs()}
         self._inputs = list(inputs)
-        self.packs = INPUTS[2] in inputs
+        self.packs = PACKED_INPUT in inputs
         one = self.packs and inputs["text_slots"] == [1]
         self._most = 1 if one else most_texts(PASS_TOKENS)
+
+    def cost(self, lengths: Sequence[int]) -> int:
+        """Tokens that are computed for rows of such lengths."""
+        return sum(lengths) if self.packs else len(lengths) * max(lengths)
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, in their order: padded together in one pass, or packed in several."""
@@ -65,8 +80,8 @@ class OnnxEngine:
         inputs = pack(
             rows,
             self._pad_id,
-            tokens=sum(row.length for row in rows),
-            texts=len(rows),
-            clauses=sum(len(row.clauses) for row in rows),
+            tokens=sum(row.length for row in rows) + self._spare,
+            texts=1 if self._most == 1 else len(rows) + self._spare,
+            clauses=sum(len(row.clauses) for row in rows) + self._spare,
         )
         return unpack(rows, self._session.run(OUTPUTS, inputs))

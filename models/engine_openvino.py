@@ -62,8 +62,8 @@ class OpenVinoEngine:
         inputs = {node.get_any_name(): node.partial_shape for node in self._model.inputs}
         if set(inputs) != set(INPUTS):
             raise ArtifactError(
-                f"{file} was exported by an earlier version, for texts that are padded: export the "
-                "model again, or take the engine onnxruntime-int8"
+                f"{file} was exported by an earlier version, for texts that are padded: `danshi "
+                "export` its run again, or take the engine onnxruntime-fp32"
             )
         one = inputs["text_slots"].is_static
         self._most = 1 if one else most_texts(PASS_TOKENS)
@@ -72,6 +72,13 @@ class OpenVinoEngine:
         # What OpenVINO's binding sets up at the first pass, two threads at once wait for for ever.
         nothing = np.full(2, NO_CLAUSE, np.int32)
         self.run([Row(np.full(2, pad_id, np.int32), nothing, ())])
+
+    def cost(self, lengths: Sequence[int]) -> int:
+        """Tokens that are computed for rows of such lengths."""
+        return sum(
+            room(sum(lengths[i] for i in places), len(places), 0)[0]
+            for places in fill(lengths, PASS_TOKENS, self._most)
+        )
 
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         request = self._model.create_infer_request() if self._idle.empty() else self._idle.get()
@@ -86,7 +93,8 @@ class OpenVinoEngine:
         return [found[i] for i in range(len(rows))]
 
     def _pass(self, request: ov.InferRequest, rows: Sequence[Row]) -> list[RowLogits]:
-        outputs = request.infer(lay_out(rows, self._pad_id), share_inputs=True)
+        inputs = lay_out(rows, self._pad_id, one_text=self._most == 1)
+        outputs = request.infer(inputs, share_inputs=True)
         return unpack(rows, [np.asarray(outputs[name]) for name in OUTPUTS])
 
 
@@ -99,18 +107,24 @@ def _compile(core: ov.Core, network: ov.Model, options: dict[str, Any]) -> ov.Co
         return core.compile_model(network, "CPU", options)
 
 
-def lay_out(rows: Sequence[Row], pad_id: int) -> dict[str, NDArray[np.int64]]:
-    """The inputs of a pass over `rows`, in one of the shapes that are run."""
+def lay_out(
+    rows: Sequence[Row], pad_id: int, *, one_text: bool = False
+) -> dict[str, NDArray[np.int64]]:
+    """The inputs of a pass over `rows`, in one of the shapes that are run.
+
+    one_text: the network has no room for another.
+    """
     tokens, texts, clauses = room(
         sum(row.length for row in rows), len(rows), sum(len(row.clauses) for row in rows)
     )
-    return pack(rows, pad_id, tokens=tokens, texts=texts, clauses=clauses)
+    return pack(rows, pad_id, tokens=tokens, texts=1 if one_text else texts, clauses=clauses)
 
 
 def room(tokens: int, texts: int, clauses: int) -> tuple[int, int, int]:
     """The least of the shapes that are run which holds so many tokens, texts and clauses.
 
-    Most texts have 32 tokens and more and most clauses 4; who has shorter ones gets the double.
+    Most texts have 32 tokens and more and most clauses 4: there is room for so many, and for
+    twice or four times as many where they are shorter.
     """
     tokens = next((n for n in _LENGTHS if n >= tokens), -(-tokens // 128) * 128)
     return tokens, _double(max(tokens // 32, 1), texts), _double(tokens // 4, clauses)

@@ -31,6 +31,10 @@ class Lanes:
         self._under_way = 0
         self._lock = threading.Lock()
 
+    def cost(self, lengths: Sequence[int]) -> int:
+        """Tokens that are computed for rows of such lengths."""
+        return self._wide.cost(lengths)
+
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         """Logits of `rows`, in their order."""
         with self._lock:

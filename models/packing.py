@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Floats, RowLogits
+from .engine import PACKED_INPUT, Floats, RowLogits
 from .tokenizer import NO_CLAUSE, Row
 
 # What the packed network takes, in this order. The T of a token, the S of a text, the C of a
@@ -22,7 +22,7 @@ INPUTS = (
     "text_ids",  # (T,): each token's text
     "clause_ids",  # (T,): each token's clause, counted through the whole sequence
     "clause_opens",  # (T,): as clause_ids, at the first token of each clause only
-    "clause_texts",  # (C,): each clause's text
+    PACKED_INPUT,  # clause_texts (C,): each clause's text
     "text_slots",  # (S,): 0 … S - 1
     "clause_slots",  # (C,): 0 … C - 1
 )
@@ -56,11 +56,6 @@ def fill(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int]]:
         yield found
 
 
-def padded_tokens(lengths: Sequence[int], packs: bool) -> int:
-    """Tokens that a batch of such rows costs: laid end to end, or padded to the longest."""
-    return sum(lengths) if packs else len(lengths) * max(lengths)
-
-
 def pack(
     rows: Sequence[Row], pad_id: int, *, tokens: int, texts: int, clauses: int
 ) -> dict[str, NDArray[np.int64]]:
@@ -68,8 +63,9 @@ def pack(
     inputs = {name: np.full(tokens, NO_CLAUSE, np.int64) for name in INPUTS[:5]}
     inputs["input_ids"][:] = pad_id
     inputs["position_ids"][:] = 0
-    inputs["clause_texts"] = np.full(clauses, NO_CLAUSE, np.int64)
-    inputs["text_slots"], inputs["clause_slots"] = np.arange(texts), np.arange(clauses)
+    inputs[PACKED_INPUT] = np.full(clauses, NO_CLAUSE, np.int64)
+    inputs["text_slots"] = np.arange(texts, dtype=np.int64)
+    inputs["clause_slots"] = np.arange(clauses, dtype=np.int64)
     members = inputs["clause_ids"]
     begin = clause = 0
     for text, row in enumerate(rows):
@@ -79,7 +75,7 @@ def pack(
         inputs["text_ids"][here] = text
         # The opening and the closing token belong to none.
         members[here][1:-1] = row.clause_ids[1:-1] + clause
-        inputs["clause_texts"][clause : clause + len(row.clauses)] = text
+        inputs[PACKED_INPUT][clause : clause + len(row.clauses)] = text
         clause += len(row.clauses)
     # Clauses follow one another: a token opens one where its predecessor is in another.
     opens = inputs["clause_opens"]

@@ -16,15 +16,14 @@ from typing import Generic, TypeVar
 from .classifier import Classifier
 from .engine import RowLogits
 from .errors import TextError
-from .packing import fill, most_texts
+from .packing import PASS_TOKENS, fill, most_texts
 from .tokenizer import Prepared
 from .verdict import Result
 
-# The more texts are sorted together, the less padding; the fewer, the sooner the first answer.
+# The more texts are batched together, the fuller the passes; the fewer, the sooner an answer.
 _TEXTS_A_CHUNK = 512
 _CHARACTERS_A_CHUNK = 100_000
-# Measured: larger passes are slower, as what is between their layers leaves the caches.
-BATCH_TOKENS = 256
+BATCH_TOKENS = PASS_TOKENS
 
 T = TypeVar("T")
 

@@ -185,11 +185,9 @@ class Batch:
         return {name: getattr(self, name) for name in names}
 
 
-def collate(
-    rows: Sequence[Row], pad_id: int, *, length: int | None = None, slots: int | None = None
-) -> Batch:
-    """Pad `rows` to the longest of them, or to `length` tokens and `slots` clauses."""
-    shape = len(rows), length or max(row.length for row in rows)
+def collate(rows: Sequence[Row], pad_id: int) -> Batch:
+    """Pad `rows` to the longest of them."""
+    shape = len(rows), max(row.length for row in rows)
     input_ids = np.full(shape, pad_id, np.int64)
     attention_mask = np.zeros(shape, np.int64)
     clause_ids = np.full(shape, NO_CLAUSE, np.int64)
@@ -200,6 +198,5 @@ def collate(
     # Clauses follow one another: a token opens one where its predecessor is in another.
     clause_opens = np.full(shape, NO_CLAUSE, np.int64)
     np.copyto(clause_opens[:, 1:], clause_ids[:, 1:], where=clause_ids[:, 1:] != clause_ids[:, :-1])
-    most = slots or max(len(row.clauses) for row in rows)
-    places = np.arange(most, dtype=np.int64)
+    places = np.arange(max(len(row.clauses) for row in rows), dtype=np.int64)
     return Batch(input_ids, attention_mask, clause_ids, clause_opens, places)

@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
-from models.engine import RowLogits
-from models.packing import PASS_TOKENS, padded_tokens
+from models.engine import Engine, RowLogits
+from models.packing import PASS_TOKENS
 from models.tokenizer import Row
 from service.circle import Circle, Job
 from service.errors import (
@@ -46,42 +45,30 @@ _LONGEST_RETRY_SECONDS = 60
 STALLED_SECONDS = 30.0
 
 
-class Runner(Protocol):
-    """What the batcher needs of `models.Classifier`."""
-
-    def run(self, rows: Sequence[Row]) -> list[RowLogits]:
-        """One engine pass."""
-        ...
-
-
 class Batcher:
     """Runs the rows of many requests in shared batches."""
 
     def __init__(
         self,
-        runner: Runner,
+        engine: Engine,
         metrics: Metrics,
         *,
         max_queue_tokens: int,
         batch_tokens: int,
-        lanes: int = 1,
-        packs: bool = False,
     ) -> None:
-        self._runner = runner
+        self._engine = engine
         self._metrics = metrics
         self._max_queue_tokens = max_queue_tokens
         self._batch_tokens = batch_tokens
         # The lock of what follows it: the event loop and the worker both come here.
         self._changed = threading.Condition()
-        self._circle = Circle(packs=packs)
+        self._circle = Circle(packs=engine.packs)
         self._closing = False
         self._died = False
         # Of one pass beside others.
         self._speed = _TOKENS_PER_SECOND
-        self._lanes = lanes
-        self._packs = packs
         # One more than lanes: its pass stands ready when a lane gets free.
-        self._workers = [_Worker() for _ in range(lanes + (lanes > 1))]
+        self._workers = [_Worker() for _ in range(engine.lanes + (engine.lanes > 1))]
         for worker in self._workers:
             worker.thread = threading.Thread(
                 target=self._work, args=(worker,), name="danshi-engine", daemon=True
@@ -149,7 +136,7 @@ class Batcher:
                 raise WorkerDead
             queued = self._circle.tokens
             if queued + job.waiting_tokens() > self._max_queue_tokens:
-                seconds = math.ceil(queued / (self._speed * self._lanes))
+                seconds = math.ceil(queued / (self._speed * self._engine.lanes))
                 raise QueueFull(min(max(seconds, 1), _LONGEST_RETRY_SECONDS))
             self._circle.add(job)
             self._changed.notify()
@@ -184,15 +171,15 @@ class Batcher:
 
     def _budget(self) -> int:
         """Tokens of a batch, by what the engine has shown."""
-        budget = min(max(int(self._speed * _PASS_SECONDS), _LEAST_TOKENS), self._batch_tokens)
-        # A packed batch of a pass and a bit would be a full pass and a poor one.
-        return budget - budget % PASS_TOKENS if self._packs and budget > PASS_TOKENS else budget
+        if self._engine.packs:  # one pass, whose size is known
+            return min(PASS_TOKENS, self._batch_tokens)
+        return min(max(int(self._speed * _PASS_SECONDS), _LEAST_TOKENS), self._batch_tokens)
 
     def _run(self, worker: "_Worker", batch: list[tuple[Job, int]]) -> None:
         rows = [job.rows[index] for job, index in batch]
         worker.busy_since = begin = time.perf_counter()
         try:
-            outputs = self._runner.run(rows)
+            outputs = self._engine.run(rows)
         except Exception:
             logger.exception("the engine failed on a batch of %d rows", len(rows))
             with self._changed:
@@ -203,7 +190,7 @@ class Batcher:
         finally:
             end = time.perf_counter()
             worker.busy_since = None
-        tokens = padded_tokens([row.length for row in rows], self._packs)
+        tokens = self._engine.cost([row.length for row in rows])
         if tokens >= _TELLING_TOKENS:
             self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
         done = []

@@ -1,9 +1,10 @@
 """Which rows run next: fair between requests, the oldest first, little padding.
 
 Requests with waiting rows stand in a circle, oldest first. The first gives its
-longest row; every request then gives one row a round, the longest of those that
-suit, until the token budget is full. So one request of hundreds of texts shares
-the engine with one of one text. Whoever was first goes to the end of the circle.
+longest row; every request then gives one row a round, be it long or short, the
+longest of those that suit, until the token budget is full. So one request of
+hundreds of texts shares the engine with one of one text. Whoever was first goes
+to the end of the circle.
 
 An engine that lays rows end to end takes whatever still fits into the budget.
 For one that pads them, the first row makes the batch as wide as it is, and what
@@ -53,7 +54,7 @@ class Job:
         """The index of the longest row of such a length, which then waits no more."""
         waiting = self.waiting
         place = len(waiting) - 1
-        # A single row nearly always, and in a big request mostly the last: no bisection.
+        # A single row nearly always: no bisection.
         while place >= 0 and waiting[place][0] > longest:
             place -= 1
         if place < 0 or waiting[place][0] < shortest:
@@ -103,8 +104,7 @@ class Circle:
         if self._packs:
             shortest, most = 0, most_texts(budget)
         else:
-            # A power of two: some runtimes have kernels for each size, made when it first comes.
-            shortest, most = shortest_beside(width), 1 << (max(budget // width, 1).bit_length() - 1)
+            shortest, most = shortest_beside(width), max(budget // width, 1)
         batch: list[tuple[Job, int]] = []
         longest = width
         givers = deque(job for job in self._jobs if job is not first)

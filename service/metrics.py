@@ -159,7 +159,7 @@ class Metrics:
         )
         self.batch_padding = self._histogram(
             "batch_padding_ratio",
-            "Share of a pass that is padding, computed for nothing; grows with mixed lengths.",
+            "Share of a pass that is padding, for nothing; under load it grows with mixed lengths.",
             _PADDING,
         )
         self.engine_busy = self._counter(

@@ -51,12 +51,10 @@ class Pipeline:
         self._settings = settings
         self.metrics = metrics
         self._batcher = Batcher(
-            model,
+            model.engine,
             metrics,
             max_queue_tokens=settings.max_queue_tokens,
             batch_tokens=settings.batch_tokens,
-            lanes=model.engine.lanes,
-            packs=model.engine.packs,
         )
 
     def check_alive(self) -> None:

@@ -124,11 +124,11 @@ def current(metrics: Metrics) -> Record:
     return _current.get(None) or Record(metrics)
 
 
-def count_batch(metrics: Metrics, rows: Sequence[Row], padded: int, seconds: float) -> None:
-    """Count one pass of the engine over `rows`, which cost `padded` tokens."""
+def count_batch(metrics: Metrics, rows: Sequence[Row], tokens: int, seconds: float) -> None:
+    """Count one pass of the engine over `rows`, which computed `tokens` tokens."""
     metrics.batch_size.observe(len(rows))
-    metrics.batch_tokens.observe(padded)
-    metrics.batch_padding.observe(1 - sum(row.length for row in rows) / padded)
+    metrics.batch_tokens.observe(tokens)
+    metrics.batch_padding.observe(1 - sum(row.length for row in rows) / tokens)
     metrics.engine_busy.inc(seconds)
 
 

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         131_072, ge=64, le=2**31, description="Tokens that wait for the engine, at most."
     )
     batch_tokens: int = Field(
-        1024, ge=16, le=2**24, description="Tokens a batch, padding included, at most."
+        1024, ge=16, le=2**24, description="Tokens a batch at most; OpenVINO takes 256 anyway."
     )
     deadline_seconds: float = Field(
         20.0, gt=0, le=3600, description="Seconds within which a request is answered."

@@ -13,9 +13,16 @@ import pytest
 
 from models import ArtifactError, Classifier, engine
 from models.artifact import load_manifest, write_manifest
-from models.engine import ENGINES, FLOAT_NETWORK, NETWORK, EngineName, RowLogits, choose
+from models.engine import (
+    ENGINES,
+    FLOAT_NETWORK,
+    NETWORK,
+    PACKED_INPUT,
+    EngineName,
+    RowLogits,
+    choose,
+)
 from models.engine_openvino import OpenVinoEngine
-from models.packing import INPUTS
 from models.processor import cpu_features
 from models.tokenizer import Row
 from tests.conftest import RELEASED
@@ -104,6 +111,9 @@ def test_an_engine_that_says_nothing_fails_the_golden_texts():
     class Mute:
         name, precision, threads, lanes, packs = "mute", "fp32", 1, 1, False
 
+        def cost(self, lengths: Sequence[int]) -> int:
+            return sum(lengths)
+
         def run(self, rows: Sequence[Row]) -> list[RowLogits]:
             return [RowLogits(0 * o.document, 0.0, 0 * o.clauses, o.relations) for o in run(rows)]
 
@@ -171,7 +181,7 @@ def test_the_processor_decides(
     monkeypatch.setattr(engine, "cpu_features", lambda: frozenset(features))
     monkeypatch.setattr(engine, "has_openvino", lambda: installed)
     for name in files:
-        (tmp_path / name).write_bytes(b"\x0c" + INPUTS[5].encode())
+        (tmp_path / name).write_bytes(b"\x0c" + PACKED_INPUT.encode())
     assert choose(tmp_path, precision) == expected
 
 
@@ -179,9 +189,10 @@ def test_a_network_that_an_earlier_version_exported_is_served_by_the_engine_that
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(engine, "cpu_features", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(engine, "has_openvino", lambda: True)
     (tmp_path / FLOAT_NETWORK).write_bytes(b"attention_mask")
     assert choose(tmp_path, "int8") == "onnxruntime-int8"
-    assert "export it again" in caplog.text
+    assert "`danshi export` its run again" in caplog.text
 
 
 def test_an_engine_that_is_not_installed_says_how_to_install_it(

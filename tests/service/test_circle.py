@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
+from models.packing import most_texts
 from models.tokenizer import Row
 from service.circle import Circle, Job, shortest_beside
 
@@ -28,13 +30,17 @@ def batches(circle: Circle, budget: int) -> Iterator[list[tuple[Job, int]]]:
         yield circle.take(budget)
 
 
+both = pytest.mark.parametrize("packs", [False, True], ids=["padded", "packed"])
+
+
 def test_what_shares_a_batch_is_padded_little() -> None:
     for width in range(1, 2000):
         assert width - shortest_beside(width) <= max(16, width / 4)
 
 
-def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
-    circle = Circle(packs=False)
+@both
+def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget(packs: bool) -> None:
+    circle = Circle(packs=packs)
     generator = np.random.default_rng(0)
     jobs = [job(*generator.integers(1, 300, generator.integers(1, 40))) for _ in range(20)]
     for one in jobs:
@@ -43,20 +49,23 @@ def test_every_row_runs_exactly_once_and_no_batch_is_over_the_budget() -> None:
     seen = []
     for batch in batches(circle, 512):
         seen += batch
-        assert len(batch) * max(lengths(batch)) <= 512
-        assert min(lengths(batch)) >= shortest_beside(max(lengths(batch)))
+        cost = sum(lengths(batch)) if packs else len(batch) * max(lengths(batch))
+        assert cost <= 512
+        assert packs or min(lengths(batch)) >= shortest_beside(max(lengths(batch)))
     assert len(seen) == len(set(seen)) == sum(len(j.rows) for j in jobs)
     assert circle.tokens == 0
 
 
-def test_a_row_longer_than_the_budget_runs_alone() -> None:
-    circle = Circle(packs=False)
+@both
+def test_a_row_longer_than_the_budget_runs_alone(packs: bool) -> None:
+    circle = Circle(packs=packs)
     circle.add(job(500, 500))
     assert [lengths(batch) for batch in batches(circle, 100)] == [[500], [500]]
 
 
-def test_a_request_of_many_texts_shares_every_batch_with_small_ones() -> None:
-    circle = Circle(packs=False)
+@both
+def test_a_request_of_many_texts_shares_every_batch_with_small_ones(packs: bool) -> None:
+    circle = Circle(packs=packs)
     big = job(*[20] * 256)
     small = [job(20) for _ in range(5)]
     for one in (big, *small):
@@ -66,8 +75,9 @@ def test_a_request_of_many_texts_shares_every_batch_with_small_ones() -> None:
     assert len(first) == 16
 
 
-def test_of_two_big_requests_none_gets_more_than_its_half() -> None:
-    circle = Circle(packs=False)
+@both
+def test_of_two_big_requests_none_gets_more_than_its_half(packs: bool) -> None:
+    circle = Circle(packs=packs)
     one, other = job(*[20] * 100), job(*[20] * 100)
     circle.add(one)
     circle.add(other)
@@ -76,17 +86,19 @@ def test_of_two_big_requests_none_gets_more_than_its_half() -> None:
         assert [j for j, _ in batch].count(one) == 8
 
 
-def test_a_small_request_of_another_length_waits_for_one_turn_of_each_other() -> None:
-    circle = Circle(packs=False)
+@both
+def test_a_small_request_of_another_length_waits_for_one_turn_of_each_other(packs: bool) -> None:
+    circle = Circle(packs=packs)
     circle.add(job(*[200] * 256))
     small = job(10)
     circle.add(small)
     turns = [[j for j, _ in circle.take(1024)] for _ in range(2)]
-    assert small in turns[1]
+    assert small in turns[0 if packs else 1]
 
 
-def test_who_leaves_takes_its_rows_along() -> None:
-    circle = Circle(packs=False)
+@both
+def test_who_leaves_takes_its_rows_along(packs: bool) -> None:
+    circle = Circle(packs=packs)
     gone, stays = job(20, 20, 100), job(20)
     circle.add(gone)
     circle.add(stays)
@@ -96,8 +108,9 @@ def test_who_leaves_takes_its_rows_along() -> None:
     assert [{j for j, _ in batch} for batch in batches(circle, 1024)] == [{stays}]
 
 
-def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are() -> None:
-    circle = Circle(packs=False)
+@both
+def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are(packs: bool) -> None:
+    circle = Circle(packs=packs)
     jobs = [job(length) for length in (10, 300, 60, 12, 290, 64)]
     for one in jobs:
         circle.add(one)
@@ -107,10 +120,12 @@ def test_the_oldest_request_is_in_the_next_batch_however_long_the_others_are() -
     assert len(circle) == 0
 
 
-def test_rows_of_one_request_run_longest_first_among_their_like() -> None:
-    circle = Circle(packs=False)
+@both
+def test_rows_of_one_request_run_longest_first_among_those_that_suit(packs: bool) -> None:
+    circle = Circle(packs=packs)
     circle.add(job(20, 200, 21, 190, 22))
-    assert [lengths(batch) for batch in batches(circle, 1024)] == [[200, 190], [22, 21, 20]]
+    found = [lengths(batch) for batch in batches(circle, 400)]
+    assert found == [[200, 190], [22, 21, 20]]
 
 
 def test_an_engine_that_packs_gets_batches_that_are_nearly_full() -> None:
@@ -143,3 +158,20 @@ def test_a_packed_batch_starts_with_the_oldest_request_though_its_row_is_over_th
     circle.add(long)
     circle.add(short)
     assert [lengths(batch) for batch in batches(circle, 256)] == [[300], [10]]
+
+
+def test_a_packed_batch_holds_no_more_texts_than_a_pass_has_room_for() -> None:
+    circle = Circle(packs=True)
+    circle.add(job(*[3] * 100))
+    assert [len(batch) for batch in batches(circle, 256)] == [32, 32, 32, 4]
+    assert most_texts(256) == 32
+
+
+def test_a_request_of_long_rows_gets_no_more_rows_of_a_packed_batch_than_one_of_short() -> None:
+    circle = Circle(packs=True)
+    long, short = job(*[100] * 20), job(*[20] * 20)
+    circle.add(long)
+    circle.add(short)
+    for _ in range(4):
+        taken = [owner for owner, _ in circle.take(256)]
+        assert taken.count(long) <= taken.count(short)

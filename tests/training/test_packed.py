@@ -12,6 +12,8 @@ from transformers import (
     BertModel,
     DebertaV2Config,
     DebertaV2Model,
+    ModernBertConfig,
+    ModernBertModel,
     PreTrainedModel,
     XLMRobertaConfig,
     XLMRobertaModel,
@@ -31,7 +33,12 @@ SIZES: dict[str, Any] = {
     "vocab_size": 21128, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
     "intermediate_size": 64, "max_position_embeddings": 80, "initializer_range": 0.3,
 }  # fmt: skip
-TEXTS = ("屏幕清晰，音质也好，就是电池太不耐用了。", "还行。", "虽然偏了点，但是服务没话说！", "好")
+TEXTS = (
+    "屏幕清晰，音质也好，就是电池太不耐用了。",
+    "还行。",
+    "虽然偏了点，但是服务没话说！" * 4,
+    "好",
+)
 
 
 def bert() -> PreTrainedModel:
@@ -42,6 +49,16 @@ def roberta() -> PreTrainedModel:
     return XLMRobertaModel(XLMRobertaConfig(**SIZES, pad_token_id=0))
 
 
+def nearsighted() -> PreTrainedModel:
+    """Its tokens see only those near them, unless a mask of pairs is given."""
+    sizes = {name: size for name, size in SIZES.items() if name != "max_position_embeddings"}
+    config = ModernBertConfig(
+        **sizes, local_attention=16, max_position_embeddings=200, pad_token_id=0, cls_token_id=1,
+        sep_token_id=2, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    return ModernBertModel(config)
+
+
 def deberta() -> PreTrainedModel:
     return DebertaV2Model(DebertaV2Config(**SIZES, relative_attention=True, pos_att_type=["p2c"]))
 
@@ -49,6 +66,14 @@ def deberta() -> PreTrainedModel:
 def test_the_place_of_a_texts_first_token_is_found() -> None:
     assert first_position(bert()) == 0
     assert first_position(roberta()) == 1
+
+
+def test_an_encoder_that_cannot_keep_texts_apart_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert first_position(deberta()) is None
+    assert first_position(nearsighted()) is None
+    assert caplog.text.count("served one text a pass") == 2
 
 
 @pytest.mark.slow

@@ -190,7 +190,7 @@ def batching() -> Iterator[Panel]:
     )
     yield graph(
         "Padding",
-        "Share of the engine's work that is padding. Over a third: lengths are very mixed.",
+        "Share of the engine's work that is padding. Over a third under load: lengths are mixed.",
         {mean("batch_padding_ratio"): "mean"},
         width=4,
         unit="percentunit",
