@@ -5,13 +5,16 @@ from pathlib import Path
 
 from .engine import OUTPUTS, PACKED_INPUT, Precision, RowLogits, split_rows
 from .errors import ArtifactError
-from .packing import PASS_TOKENS, fill, most_texts, pack, unpack
+from .packing import fill, most_texts, pack, unpack
 from .processor import cpu_quota
 from .tokenizer import Row, collate
 
 # isort: split
 # Behind models.engine, which tells the runtime not to report its use to its maker.
 import onnxruntime as ort
+
+# Its attention over pairs is slower than OpenVINO's: measured, a pass of 256 loses to two of 128.
+_PASS_TOKENS = 128
 
 
 class OnnxEngine:
@@ -60,7 +63,7 @@ class OnnxEngine:
         self._inputs = list(inputs)
         self.packs = PACKED_INPUT in inputs
         one = self.packs and inputs["text_slots"] == [1]
-        self._most = 1 if one else most_texts(PASS_TOKENS)
+        self._most = 1 if one else most_texts(_PASS_TOKENS)
 
     def cost(self, lengths: Sequence[int]) -> int:
         """Tokens that are computed for rows of such lengths."""
@@ -72,7 +75,7 @@ class OnnxEngine:
             batch = collate(rows, self._pad_id)
             return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs(self._inputs)))
         found: dict[int, RowLogits] = {}
-        for places in fill([row.length for row in rows], PASS_TOKENS, self._most):
+        for places in fill([row.length for row in rows], _PASS_TOKENS, self._most):
             found.update(zip(places, self._pass([rows[i] for i in places]), strict=True))
         return [found[i] for i in range(len(rows))]
 

@@ -27,8 +27,8 @@ INPUTS = (
     "clause_slots",  # (C,): 0 … C - 1
 )
 
-# Measured (tests/benchmarks/runtimes.py): what a pass gains from being larger ends about here,
-# as attention grows with its square.
+# Measured with OpenVINO (EXPERIMENTS.md): what a pass gains from being larger ends about here, as
+# attention grows with its square.
 PASS_TOKENS = 256
 # Of texts this short there are enough in a pass to fill it.
 _TOKENS_A_TEXT = 8
