@@ -177,8 +177,6 @@ LEFT_TO_THE_NETWORK = [
 ]
 # What the released model gets wrong of them.
 MISREAD = {
-    "本以为会很好，没想到这么难吃",
-    "店虽小，味道正宗",
     "好是好，就是贵",
     "真心推荐，就是好用",
     "除了好吃，还便宜",
