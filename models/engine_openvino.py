@@ -17,7 +17,7 @@ from .tokenizer import NO_CLAUSE, Row
 
 # Every new shape costs some 15 ms and up to 4 MB of kernels, so there are only these; under load
 # nearly all passes have the last.
-_LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
+_LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256)
 _MOST_STREAMS = 4  # each has kernels of its own
 
 

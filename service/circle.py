@@ -1,10 +1,11 @@
 """Which rows run next: fair between requests, the oldest first, little padding.
 
 Requests with waiting rows stand in a circle, oldest first. The first gives its
-longest row; every request then gives one row a round, be it long or short, the
-longest of those that suit, until the token budget is full. So one request of
-hundreds of texts shares the engine with one of one text. Whoever was first goes
-to the end of the circle.
+longest row and goes to the end of the circle, so that everybody gets on. What is
+left of the token budget goes to those who have the fewest rows left, of each the
+longest rows that suit. So one request of hundreds of texts does not hold up one
+of one text, and big requests that came together are answered one after the other:
+were they all answered at once, the engine would wait for the next ones.
 
 An engine that lays rows end to end takes whatever still fits into the budget.
 For one that pads them, the first row makes the batch as wide as it is, and what
@@ -13,7 +14,7 @@ suits is no longer and not much shorter.
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -105,23 +106,25 @@ class Circle:
             shortest, most = 0, most_texts(budget)
         else:
             shortest, most = shortest_beside(width), max(budget // width, 1)
-        batch: list[tuple[Job, int]] = []
-        longest = width
-        givers = deque(job for job in self._jobs if job is not first)
-        givers.appendleft(first)
-        while givers and len(batch) < most:
-            job = givers.popleft()
-            index = job.take(shortest, longest)
-            if index is None:
-                continue
-            batch.append((job, index))
-            length = job.rows[index].length
-            self.tokens -= length
-            if self._packs:
-                budget -= length
-                longest = budget
-            if job.waiting:
-                givers.append(job)
-            else:
-                del self._jobs[job]
+        index = self._give(first, shortest, width)
+        assert index is not None
+        batch = [(first, index)]
+        longest = budget - width if self._packs else width
+        for job in sorted(self._jobs, key=lambda job: len(job.waiting)):
+            while len(batch) < most:
+                index = self._give(job, shortest, longest)
+                if index is None:
+                    break
+                batch.append((job, index))
+                if self._packs:
+                    longest -= job.rows[index].length
         return batch
+
+    def _give(self, job: Job, shortest: int, longest: int) -> int | None:
+        """The index of a row of such a length that `job` has given, and may leave thereby."""
+        index = job.take(shortest, longest)
+        if index is not None:
+            self.tokens -= job.rows[index].length
+            if not job.waiting:
+                del self._jobs[job]
+        return index

@@ -76,14 +76,29 @@ def test_a_request_of_many_texts_shares_every_batch_with_small_ones(packs: bool)
 
 
 @both
-def test_of_two_big_requests_none_gets_more_than_its_half(packs: bool) -> None:
+def test_big_requests_that_came_together_end_one_after_the_other(packs: bool) -> None:
     circle = Circle(packs=packs)
-    one, other = job(*[20] * 100), job(*[20] * 100)
-    circle.add(one)
-    circle.add(other)
-    for _ in range(5):
-        batch = circle.take(20 * 16)
-        assert [j for j, _ in batch].count(one) == 8
+    jobs = [job(*[20] * 60) for _ in range(4)]
+    for one in jobs:
+        circle.add(one)
+    ends: dict[Job, int] = {}
+    for turn, batch in enumerate(batches(circle, 20 * 12)):
+        ends |= {owner: turn for owner, _ in batch}
+    assert sorted(ends.values()) == [ends[one] for one in jobs]
+    assert ends[jobs[0]] < 8
+    assert ends[jobs[3]] == 19
+
+
+@both
+def test_a_big_request_gets_on_while_small_ones_come_without_end(packs: bool) -> None:
+    circle = Circle(packs=packs)
+    big = job(*[20] * 5)
+    circle.add(big)
+    for _ in range(200):
+        for _ in range(12):
+            circle.add(job(20))
+        circle.take(20 * 12)
+    assert not big.waiting
 
 
 @both
@@ -165,13 +180,3 @@ def test_a_packed_batch_holds_no_more_texts_than_a_pass_has_room_for() -> None:
     circle.add(job(*[3] * 100))
     assert [len(batch) for batch in batches(circle, 256)] == [32, 32, 32, 4]
     assert most_texts(256) == 32
-
-
-def test_a_request_of_long_rows_gets_no_more_rows_of_a_packed_batch_than_one_of_short() -> None:
-    circle = Circle(packs=True)
-    long, short = job(*[100] * 20), job(*[20] * 20)
-    circle.add(long)
-    circle.add(short)
-    for _ in range(4):
-        taken = [owner for owner, _ in circle.take(256)]
-        assert taken.count(long) <= taken.count(short)
