@@ -120,7 +120,7 @@ def _static_int8(folder: Path, rows: Sequence[Row], threads: int) -> dict[str, R
 
 
 def _speed(engines: dict[str, Run], rows: Sequence[Row], seconds: float) -> None:
-    print(f"\n| milliseconds a pass, clock (processor) | {' | '.join(engines)} |")
+    print(f"\n| milliseconds a batch, clock (processor) | {' | '.join(engines)} |")
     print("|---" * (len(engines) + 1) + "|")
     for length in LENGTHS:
         # Real reviews of about this length; the longest windows there are for the last.
