@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .engine import OUTPUTS, PACKED_INPUT, Precision, RowLogits, split_rows
 from .errors import ArtifactError
-from .packing import fill, most_texts, pack, unpack
+from .packing import most_texts, pack, run_in_passes, unpack
 from .processor import cpu_quota
 from .tokenizer import Row, collate
 
@@ -74,10 +74,7 @@ class OnnxEngine:
         if not self.packs:
             batch = collate(rows, self._pad_id)
             return split_rows(rows, self._session.run(OUTPUTS, batch.as_inputs(self._inputs)))
-        found: dict[int, RowLogits] = {}
-        for places in fill([row.length for row in rows], _PASS_TOKENS, self._most):
-            found.update(zip(places, self._pass([rows[i] for i in places]), strict=True))
-        return [found[i] for i in range(len(rows))]
+        return run_in_passes(rows, _PASS_TOKENS, self._most, self._pass)
 
     def _pass(self, rows: Sequence[Row]) -> list[RowLogits]:
         inputs = pack(

@@ -1,6 +1,7 @@
 """The network in OpenVINO: bfloat16 matrix units (AMX), where the processor has them."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from .engine import OUTPUTS, RowLogits
 from .errors import ArtifactError
-from .packing import INPUTS, PASS_TOKENS, fill, most_texts, pack, unpack
+from .packing import INPUTS, PASS_TOKENS, fill, most_texts, pack, run_in_passes, unpack
 from .processor import cpu_quota
 from .tokenizer import NO_CLAUSE, Row
 
@@ -83,14 +84,9 @@ class OpenVinoEngine:
     def run(self, rows: Sequence[Row]) -> list[RowLogits]:
         request = self._model.create_infer_request() if self._idle.empty() else self._idle.get()
         try:
-            found: dict[int, RowLogits] = {}
-            for places in fill([row.length for row in rows], PASS_TOKENS, self._most):
-                found.update(
-                    zip(places, self._pass(request, [rows[i] for i in places]), strict=True)
-                )
+            return run_in_passes(rows, PASS_TOKENS, self._most, partial(self._pass, request))
         finally:
             self._idle.put(request)
-        return [found[i] for i in range(len(rows))]
 
     def _pass(self, request: ov.InferRequest, rows: Sequence[Row]) -> list[RowLogits]:
         inputs = lay_out(rows, self._pad_id, one_text=self._most == 1)

@@ -6,7 +6,7 @@ but the end of the sequence is padded, and passes have few shapes (sequence pack
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,19 @@ def fill(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int]]:
             found.append(-place)
             space -= length
         yield found
+
+
+def run_in_passes(
+    rows: Sequence[Row],
+    budget: int,
+    most: int,
+    run: Callable[[Sequence[Row]], Sequence[RowLogits]],
+) -> list[RowLogits]:
+    """Logits of `rows`, in their order, from `run` on the rows of each pass that `fill` makes."""
+    found: dict[int, RowLogits] = {}
+    for places in fill([row.length for row in rows], budget, most):
+        found.update(zip(places, run([rows[i] for i in places]), strict=True))
+    return [found[i] for i in range(len(rows))]
 
 
 def pack(

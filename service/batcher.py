@@ -190,9 +190,6 @@ class Batcher:
         finally:
             end = time.perf_counter()
             worker.busy_since = None
-        tokens = self._engine.cost([row.length for row in rows])
-        if tokens >= _TELLING_TOKENS:
-            self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
         done = []
         with self._changed:  # the rows of one job may come from several workers
             for (job, index), output in zip(batch, outputs, strict=True):
@@ -202,6 +199,9 @@ class Batcher:
                     done.append(job)
         _reply(done)
         # Behind the reply, which somebody waits for. All lanes together are busy 1 at most.
+        tokens = self._engine.cost([row.length for row in rows])
+        if tokens >= _TELLING_TOKENS:
+            self._speed += 0.1 * (tokens / max(end - begin, 1e-6) - self._speed)
         count_batch(self._metrics, rows, tokens, (end - begin) / len(self._workers))
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from models import Result, TextError
 from models.engine import Engine, RowLogits
-from models.tokenizer import Prepared, Row
+from models.tokenizer import Prepared
 from service.batcher import Batcher
 from service.body import json_type
 from service.errors import (
@@ -32,10 +32,6 @@ class ServedModel(Protocol):
 
     def prepare(self, text: str) -> Prepared:
         """Tokenise."""
-        ...
-
-    def run(self, rows: Sequence[Row]) -> list[RowLogits]:
-        """One engine pass."""
         ...
 
     def finish(self, prepared: Prepared, outputs: Sequence[RowLogits]) -> Result:

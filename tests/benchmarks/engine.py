@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.engine BODIES
 
-All texts are prepared beforehand, sorted by length and run in the batches that suit the engine
+All texts are prepared beforehand and run in the batches, cut from all of them, that suit the engine
 best, on as many threads as it has lanes. Prints a JSON object about itself; then for each line of
 stdin, which holds a number of seconds, one with its speed.
 """
@@ -29,7 +29,7 @@ Batches = list[list[Row]]
 
 
 def best_batches(pool: ThreadPoolExecutor, classifier: Classifier, rows: list[Row]) -> Batches:
-    """`rows` in the batches, of similar lengths each, that the engine runs fastest."""
+    """`rows` in the batches that the engine runs fastest."""
     choices = []
     for budget in BUDGETS:
         batches = cut([row.length for row in rows], budget, classifier.engine.packs)

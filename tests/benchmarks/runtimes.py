@@ -20,7 +20,7 @@ import numpy as np
 
 from models import ArtifactError, Classifier
 from models.engine import ENGINES, FLOAT_NETWORK, OUTPUTS, RowLogits, load_engine
-from models.packing import PASS_TOKENS, fill, most_texts, unpack
+from models.packing import PASS_TOKENS, most_texts, run_in_passes, unpack
 from models.tokenizer import Row
 from training.cli import released_folder
 from training.data import read_examples
@@ -107,14 +107,12 @@ def _static_int8(folder: Path, rows: Sequence[Row], threads: int) -> dict[str, R
     options = {"NUM_STREAMS": 1} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
     request = core.compile_model(network, "CPU", options).create_infer_request()
 
+    def run_pass(part: Sequence[Row]) -> list[RowLogits]:
+        outputs = request.infer(lay_out(part, 0), share_inputs=True)
+        return unpack(part, [np.asarray(outputs[name]) for name in OUTPUTS])
+
     def run(batch: Sequence[Row]) -> list[RowLogits]:
-        found: dict[int, RowLogits] = {}
-        for places in fill([row.length for row in batch], PASS_TOKENS, most_texts(PASS_TOKENS)):
-            part = [batch[i] for i in places]
-            outputs = request.infer(lay_out(part, 0), share_inputs=True)
-            logits = unpack(part, [np.asarray(outputs[name]) for name in OUTPUTS])
-            found.update(zip(places, logits, strict=True))
-        return [found[i] for i in range(len(batch))]
+        return run_in_passes(batch, PASS_TOKENS, most_texts(PASS_TOKENS), run_pass)
 
     return {"openvino int8, static": run}
 
