@@ -3,8 +3,9 @@
     python -m tests.benchmarks.engine BODIES
 
 All texts are prepared beforehand and run in the batches, cut from all of them, that suit the engine
-best, on as many threads as it has lanes. Prints a JSON object about itself; then for each line of
-stdin, which holds a number of seconds, one with its speed.
+best, on as many threads as it has lanes. Prints a JSON object about itself; then one for each line
+of stdin: of `rate SECONDS` with its texts a second, of `lone TEXTS` with the median ms of so many
+texts, one at a time.
 """
 
 import json
@@ -12,6 +13,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from models.tokenizer import Row
 
 RELEASED = Path(__file__).parents[2] / "models" / "released"
 BUDGETS = (128, 256, 512, 1024, 2048)
-LONE_TEXTS = 300  # about as many as one connection is answered in a turn
 LENGTHS = (8, 16, 32, 64, 128, 250)
 
 
@@ -79,7 +80,7 @@ def main(bodies: Path) -> None:
     rows = [row for text in texts for row in classifier.prepare(text).rows]
     with ThreadPoolExecutor(classifier.engine.lanes) as pool:
         batches = best_batches(pool, classifier, rows)
-        lone(classifier, texts[:LONE_TEXTS])  # warm
+        lone(classifier, texts[:300])  # warm
         tell(
             {
                 "engine": f"{classifier.engine.name}-{classifier.engine.precision}",
@@ -88,9 +89,13 @@ def main(bodies: Path) -> None:
             }
         )
         for line in sys.stdin:
-            # A long text has several rows: what is compared is texts.
-            speed = rate(pool, classifier, batches, float(line)) * len(texts) / len(rows)
-            tell({"texts_per_second": speed, "lone_ms": lone(classifier, texts[:LONE_TEXTS])})
+            what, amount = line.split()
+            if what == "rate":
+                # A long text has several rows: what is compared is texts.
+                speed = rate(pool, classifier, batches, float(amount)) * len(texts) / len(rows)
+                tell({"texts_per_second": speed})
+            else:
+                tell({"lone_ms": lone(classifier, [*islice(cycle(texts), int(amount))])})
 
 
 def tell(found: dict[str, Any]) -> None:

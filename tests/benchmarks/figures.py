@@ -59,7 +59,7 @@ def figures(results: Results) -> dict[str, Figure | None]:
         "single_share": share("single_64"),
         "bulk_share": share("bulk"),
         "overhead_ms": over(
-            rounds, lambda r: r["single_1"]["p50"] - r["single_1"]["engine"]["lone_ms"]
+            [turn for one in rounds for turn in one["lone"]], lambda t: t["p50"] - t["lone_ms"]
         ),
         "tail": over(
             rounds, lambda r: r["open_loop"]["70%"].get("p99", math.inf) / r["single_1"]["p50"]

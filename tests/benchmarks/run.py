@@ -25,6 +25,7 @@ from tests.benchmarks.texts import BATCH, write_bodies, write_table
 CLASSIFY = "/v1/classify"
 SHARES = (0.25, 0.5, 0.7, 0.9)
 STARTS = 3
+LONE_TURNS = 4
 BULK_ROWS = 8192
 PEER_ROUNDS = 3
 PEER_SECONDS = 10.0
@@ -66,9 +67,16 @@ class EngineAlone:
         self.about = self._answer()
 
     def turn(self, seconds: float) -> Results:
-        """Its texts a second, and the median ms of one text alone."""
+        """Its texts a second."""
+        return self._ask(f"rate {seconds}")
+
+    def lone(self, texts: int) -> Results:
+        """Median ms of one text alone, over the first so many."""
+        return self._ask(f"lone {texts}")
+
+    def _ask(self, line: str) -> Results:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._answer()
 
@@ -118,6 +126,7 @@ def one_round(plan: Plan, engine: EngineAlone, table: Path) -> Results:
         after = engine.turn(plan.seconds)
         found[name]["engine"] = {key: (before[key] + after[key]) / 2 for key in after}
         before = after
+    found["lone"] = [lone_turn(plan, engine) for _ in range(LONE_TURNS)]
     most = found["single_64"]["texts_per_second"]
     found["open_loop"] = {
         f"{share:.0%}": load.openloop(
@@ -127,6 +136,12 @@ def one_round(plan: Plan, engine: EngineAlone, table: Path) -> Results:
         for share in SHARES
     }  # fmt: skip
     return found
+
+
+def lone_turn(plan: Plan, engine: EngineAlone) -> Results:
+    """A second of one connection, and behind it the engine on the very texts it was answered."""
+    turn = load.wrk(plan.port, CLASSIFY, plan.singles, connections=1, seconds=1)
+    return turn | engine.lone(turn["requests"])
 
 
 def bulk(plan: Plan, table: Path) -> Results:

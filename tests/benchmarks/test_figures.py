@@ -9,11 +9,12 @@ from tests.benchmarks.figures import Figure, figures, middle
 def one_round(engine: float, ours: float, p99: float | None) -> dict[str, Any]:
     turn = {
         "texts_per_second": ours, "p50": 10.0, "failed": 0,
-        "engine": {"texts_per_second": engine, "lone_ms": 9.0},
+        "engine": {"texts_per_second": engine},
     }  # fmt: skip
+    lone = [{"p50": 10.0, "lone_ms": 9.0}, {"p50": 20.0, "lone_ms": 9.5 + 0.1 * ours}]
     loop = {"rate": 1.0, "failed": 0} | ({} if p99 is None else {"p99": p99})
     names = ("single_1", "single_8", "single_64", "batches", "bulk")
-    return dict.fromkeys(names, turn) | {"open_loop": {"70%": loop}}
+    return dict.fromkeys(names, turn) | {"open_loop": {"70%": loop}, "lone": lone}
 
 
 def peer(*theirs: float) -> dict[str, Any]:
@@ -44,6 +45,10 @@ RESULTS: dict[str, Any] = {
 
 def test_a_share_is_of_the_engines_turns_in_the_same_round() -> None:
     assert figures(RESULTS)["single_share"] == Figure(0.9, 0.8, 0.9)
+
+
+def test_what_a_lone_request_adds_is_taken_turn_by_turn() -> None:
+    assert figures(RESULTS)["overhead_ms"] == Figure(1.25, 1.0, 6.0)
 
 
 def test_a_latency_that_nobody_had_counts_as_endless() -> None:
