@@ -14,6 +14,7 @@ from .clauses import CLAUSE_RULES
 from .engine import FLOAT_NETWORK, NETWORK
 from .errors import ArtifactError
 from .labels import CLAUSE_LABELS, LABELS
+from .ngrams import NGRAMS, NgramWeights
 from .text import NORMALISATION
 from .verdict import Temperatures
 
@@ -32,6 +33,7 @@ MODEL_CARD = "MODEL_CARD.md"
 class Manifest:
     """What a model is, where it comes from, and what was measured of it.
 
+    ngrams: what the n-grams' logits count beside the network's, by head; empty without them.
     precision: of network.onnx; `fp32` if there is only the float network.
     measured_with: the engine that the temperatures and scores are of.
     precisions: mean of the held-out figures by engine, where several were measured.
@@ -45,6 +47,7 @@ class Manifest:
     encoder: Mapping[str, str]
     licence: str
     temperatures: Mapping[str, float] = field(default_factory=lambda: asdict(Temperatures()))
+    ngrams: Mapping[str, float] = field(default_factory=dict)
     data: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -66,6 +69,10 @@ class Manifest:
     @property
     def heat(self) -> Temperatures:
         return Temperatures(**self.temperatures)
+
+    @property
+    def ngram_weights(self) -> NgramWeights:
+        return NgramWeights(**self.ngrams)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -118,6 +125,8 @@ def verify(folder: Path, manifest: Manifest) -> None:
     needed = [TOKENIZER, *(FLOAT_FILES if FLOAT_NETWORK in manifest.files else (NETWORK,))]
     if manifest.precision == "int8":
         needed.append(NETWORK)
+    if any(manifest.ngrams.values()):
+        needed.append(NGRAMS)
     for name in needed:
         if name not in manifest.files:
             raise ArtifactError(f"the manifest of {folder} does not list {name}")

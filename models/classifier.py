@@ -15,6 +15,7 @@ from .artifact import (
 from .engine import Engine, EngineName, RowLogits, load_engine
 from .errors import ArtifactError
 from .lanes import Lanes
+from .ngrams import NGRAMS, NgramEngine, Ngrams
 from .tokenizer import Prepared, Row, TextTokenizer
 from .verdict import ModelName, Result, verdict
 
@@ -76,6 +77,9 @@ class Classifier:
         loaded = load(threads)
         if loaded.lanes == 1 and loaded.threads > 1:
             loaded = Lanes(loaded, load(1))
+        if NGRAMS in manifest.files:
+            ngrams = Ngrams.load(folder / NGRAMS)
+            loaded = NgramEngine(loaded, ngrams, manifest.ngram_weights)
         return cls(folder, manifest, tokenizer, loaded)
 
     @property

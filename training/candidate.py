@@ -30,8 +30,9 @@ from models.artifact import (
 )
 from models.engine import EngineName, choose
 from models.network import DanshiNetwork
+from models.ngrams import NGRAMS
 from models.tokenizer import TextTokenizer
-from training.calibrate import fit_temperatures
+from training.calibrate import calibrate
 from training.config import Precision, Recipe
 from training.data import Example
 from training.errors import TrainingError
@@ -75,6 +76,8 @@ def make_candidate(
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     shutil.copyfile(network_folder / TOKENIZER, building / TOKENIZER)
+    if (network_folder / NGRAMS).is_file():
+        shutil.copyfile(network_folder / NGRAMS, building / NGRAMS)
     tokenizer = TextTokenizer.load(building / TOKENIZER, about["max_length"])
     # The half-precision weights are what is served: what is exported is rounded as they are.
     network = DanshiNetwork.from_pretrained(network_folder).half().float()
@@ -99,8 +102,13 @@ def finish_candidate(
     """Calibrate the model in `folder` as served here, evaluate it, write golden texts, report."""
     write_manifest(folder, manifest)
     classifier = Classifier.load(folder)
-    heat = fit_temperatures(classifier, dev)
-    manifest = replace(manifest, temperatures=asdict(heat), measured_with=classifier.engine_name)
+    heat, ngrams = calibrate(classifier, dev)
+    manifest = replace(
+        manifest,
+        temperatures=asdict(heat),
+        ngrams=asdict(ngrams) if ngrams else {},
+        measured_with=classifier.engine_name,
+    )
     write_manifest(folder, manifest)
     classifier = Classifier.load(folder)
     scores, said = evaluate(classifier, dev)

@@ -208,7 +208,7 @@ def calibrate(
     recipe: RecipeFile = None,
     data_folder: DataFolder = None,
 ) -> None:
-    """Fit a candidate's temperatures again, on other held-out data, and measure it."""
+    """Fit a candidate's temperatures, and what its n-grams count, again on other held-out data."""
     from models.artifact import load_manifest
     from training.candidate import finish_candidate
     from training.mixture import read_dev
@@ -219,7 +219,11 @@ def calibrate(
     else:
         chosen = recipe_from(recipe, data_folder)
     scores = finish_candidate(model, load_manifest(model), read_dev(chosen))
-    typer.echo(f"temperatures: {load_manifest(model).temperatures}; mean {scores['mean']:.4f}")
+    manifest = load_manifest(model)
+    typer.echo(
+        f"temperatures: {manifest.temperatures}; n-grams: {manifest.ngrams or 'none'}; "
+        f"mean {scores['mean']:.4f}"
+    )
 
 
 @in_sentences()

@@ -55,6 +55,8 @@ class Recipe:
     encoder_dropout: of the hidden states inside the encoder, at least 0 and below 1.
     mixed_leaning: how sure a mixed text is of the side that wins, 0.5 (not at all) to 1.0 (as
         sure as plain praise).
+    ngrams: `fit` those beside the network to the rows of the run, from those of the start if
+        there are any; `keep` the start's as they are; `none`.
     schedule: how the learning rate goes on behind the warm-up, as the Trainer names it;
     `constant_with_warmup` for a stage that another follows.
     """
@@ -75,6 +77,7 @@ class Recipe:
     encoder_dropout: float = 0.0
     mixed_leaning: float = 1.0
     schedule: str = "linear"
+    ngrams: str = "fit"
     drop_leaks: bool = False
     serving_max_length: int = 256
 
@@ -100,6 +103,8 @@ def load_recipe(file: Path, data: Path | None = None) -> Recipe:
     for name, low, high in (("encoder_dropout", 0.0, 0.99), ("mixed_leaning", 0.5, 1.0)):
         if not low <= (value := getattr(recipe, name)) <= high:
             raise TrainingError(f"{file}: {name} must be {low:g} to {high:g}, not {value}")
+    if recipe.ngrams not in ("fit", "keep", "none"):
+        raise TrainingError(f"{file}: ngrams must be fit, keep or none, not {recipe.ngrams!r}")
     return recipe
 
 

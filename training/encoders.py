@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedM
 
 import models
 from models.network import DanshiConfig, DanshiNetwork, attention_bias
+from models.ngrams import NGRAMS, Ngrams
 from models.tokenizer import TextTokenizer
 from training.e5 import load_e5
 from training.errors import TrainingError
@@ -65,6 +66,12 @@ def load_start(name: str, max_length: int) -> tuple[DanshiNetwork, TextTokenizer
         return network, TextTokenizer(start.tokenizer, max_length), start
     except ValueError as error:
         raise TrainingError(f"{name} cannot be used: {error}") from error
+
+
+def ngrams_of(name: str) -> Ngrams | None:
+    """The n-grams that stand beside what `load_start` loads; an encoder alone has none."""
+    file = (RELEASED if name == "released" else Path(name)) / NGRAMS
+    return Ngrams.load(file) if file.is_file() else None
 
 
 def _released(folder: Path) -> Start:

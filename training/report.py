@@ -263,7 +263,7 @@ wins, and the polarity of each clause as it is meant in the whole text.
 - Licence: {manifest.licence}. To retrain from a permissively licensed encoder:
   `danshi train --encoder hfl/rbt3` (or another hub id or folder).
 - Served in bfloat16 or full precision from the weights file{_int8(manifest)}; windows of
-  {manifest.max_length} tokens, long texts are read to their end.
+  {manifest.max_length} tokens, long texts are read to their end.{_ngrams(manifest)}
 
 ## Training data
 Public research data, of which most states no licence, and sentences written for this project:
@@ -284,6 +284,15 @@ On held-out texts, through the exported model, with the engine {manifest.measure
 - Written Cantonese and traditional characters are read, with less training data behind them.
 - Scores are calibrated on the sets above; on other kinds of text they may be too sure.
 """
+
+
+def _ngrams(manifest: Manifest) -> str:
+    if not any(manifest.ngrams.values()):
+        return ""
+    counts = ", ".join(f"{weight:.2f} in {head}" for head, weight in manifest.ngrams.items())
+    return f"""
+- A linear model over n-grams of one to four characters adds its logits to the network's: {counts}
+  of them."""
 
 
 def _int8(manifest: Manifest) -> str:

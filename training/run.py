@@ -2,7 +2,7 @@
 
 RUN/run.json      the recipe and the seed
 RUN/checkpoint-N  to resume from
-RUN/network       the trained network
+RUN/network       the trained network, and the n-grams beside it
 RUN/candidate     the model folder that `promote` takes
 RUN/report        Markdown, JSON and plots
 """
@@ -12,11 +12,16 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from models.artifact import TOKENIZER
+from models.ngrams import NGRAMS
+from models.tokenizer import TextTokenizer
 from training.candidate import make_candidate
 from training.config import Precision, Recipe, Source
 from training.data import Example
+from training.encoders import ngrams_of
 from training.errors import TrainingError
-from training.mixture import read_dev, read_mixture
+from training.mixture import Mixture, read_dev, read_mixture, training_rows
+from training.ngrams import fit_ngrams
 from training.train import check_folder, train
 
 _RUN = "run.json"
@@ -54,11 +59,22 @@ def run(
     )
     if not first:
         return None
+    write_ngrams(recipe, mixture, network, seed)
     candidate = folder / "candidate"
     make_candidate(
         network, mixture.dev, candidate, recipe=recipe, precision=precision, version=version
     )
     return candidate
+
+
+def write_ngrams(recipe: Recipe, mixture: Mixture, network: Path, seed: int) -> None:
+    """The n-grams of the rows that the network in `network` was trained on, beside it."""
+    ngrams = ngrams_of(recipe.encoder)
+    if recipe.ngrams == "fit":
+        tokenizer = TextTokenizer.load(network / TOKENIZER, recipe.max_length)
+        ngrams = fit_ngrams(training_rows(mixture, recipe, tokenizer, seed), ngrams)
+    if ngrams is not None and recipe.ngrams != "none":
+        ngrams.save(network / NGRAMS)
 
 
 def make_again(folder: Path, *, precision: Precision = "int8", version: str | None = None) -> Path:

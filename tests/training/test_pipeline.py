@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from models import Classifier
 from models.artifact import load_manifest
+from models.ngrams import NGRAMS
 from tests.conftest import RELEASED
 from tests.service.support import Process
 from training.config import RECIPES, Recipe, Source, load_recipe
@@ -95,6 +96,8 @@ def test_a_training_ends_in_a_whole_candidate(run_folder: Path):
     assert [entry["name"] for entry in manifest.data] == ["seed", "mine"]
     assert manifest.encoder["name"] == "m3e-small"
     assert set(manifest.temperatures) == {"document", "leaning", "clause", "neutral_clause"}
+    assert set(manifest.ngrams) == {"document", "leaning", "clause"}
+    assert NGRAMS in manifest.files
 
 
 def test_a_training_ends_in_a_report_with_plots(run_folder: Path):
