@@ -1,8 +1,9 @@
 """What a text's character n-grams say, beside the network.
 
-A linear model over n-grams (Wang & Manning 2012) knows half a million phrases that a small network
-has no room for, and errs elsewhere than it does. So their logits are added: a logarithmic opinion
-pool (Hinton 2002), whose weights are fitted on held-out texts. It costs no further pass.
+A linear model over n-grams (Wang & Manning 2012, ACL P12-2018) knows hundreds of thousands of
+phrases that a small network has no room for, and errs elsewhere than it does. So their logits are
+added: a product of experts (Hinton 2002), whose weights are fitted on held-out texts. It costs no
+further pass.
 """
 
 import zipfile
@@ -129,7 +130,7 @@ class Ngrams:
             np.savez(target, **{name: getattr(self, name) for name in _ARRAYS})
 
     def find(self, keys: Keys) -> tuple[Places, Places]:
-        """Those of `keys` that it knows: where they stand there, and their places among its own."""
+        """Which of `keys` it knows, by their indices, and the place of each among its own."""
         if not len(self.keys):
             return np.zeros(0, np.intp), np.zeros(0, np.intp)
         order = np.argsort(keys)  # a search in order goes through memory but once
@@ -179,7 +180,7 @@ def pool(output: RowLogits, said: Floats, weights: NgramWeights) -> RowLogits:
 
 
 class NgramEngine:
-    """An engine and, behind each of its passes, the n-grams of the same rows."""
+    """An engine whose logits have those of the n-grams of the same rows added."""
 
     def __init__(self, network: Engine, ngrams: Ngrams, weights: NgramWeights) -> None:
         self.network = network

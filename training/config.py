@@ -27,6 +27,8 @@ class Source:
             0 where the source knows `mixed`, up to 1 where it does not.
         teaches_document: whether the label is one of our four in our sense.
         single_clause_weight: belief in the label of a one-clause text as its clause's.
+        sided_turns: whether the label tells which side wins in a short text with a turn. Stars do
+            not: people give five to 好吃，就是慢.
         unannotated_weight: belief that a clause without a span is neutral.
         text_column, label_column: what the file calls them.
         label_map: its labels as ours.
@@ -42,6 +44,7 @@ class Source:
     mixed_allowance: float = 0.0
     teaches_document: bool = True
     single_clause_weight: float = 0.5
+    sided_turns: bool = True
     unannotated_weight: float = 0.0
     text_column: str = "text"
     label_column: str = "label"

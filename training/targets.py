@@ -18,6 +18,8 @@ from training.config import Source
 from training.data import Example, Span
 
 IGNORED = -100
+# In characters: of a longer text the last turn is but a part.
+_SHORT = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,8 @@ def training_row(
     labels, weights = clause_targets(example, source, prepared)
     relations = relation_targets(example, prepared)
     leaning, leaning_weight = _leaning(example, prepared, labels)
+    if not source.sided_turns and _is_short_turn(example, prepared):
+        leaning, leaning_weight = float("nan"), 0.0
     if example.label == "mixed":  # of the side that wins; nan stays nan
         leaning = 0.5 + (2 * mixed_leaning - 1) * (leaning - 0.5)
     return TrainingRow(
@@ -147,6 +151,11 @@ def _leaning(example: Example, prepared: Prepared, labels: Sequence[int]) -> tup
     side = contrast_side(prepared.clauses, labels)
     # A rule's word counts for less than a reader's.
     return (float("nan"), 0.0) if side is None else (side, 0.5)
+
+
+def _is_short_turn(example: Example, prepared: Prepared) -> bool:
+    turns = any(c.mark and c.mark.relation == "contrast" for c in prepared.clauses)
+    return turns and len(example.text) <= _SHORT
 
 
 def contrast_side(clauses: Sequence[ClauseSpan], labels: Sequence[int]) -> float | None:

@@ -86,6 +86,24 @@ def test_a_mixed_text_is_as_sure_of_its_side_as_the_recipe_says(released: Classi
     assert [row.leaning for row in rows] == [pytest.approx(0.2), 1.0]
 
 
+@pytest.mark.parametrize(
+    ("text", "sided"),
+    [
+        ("好吃，就是送得慢", False),
+        ("好吃，送得也快", True),
+        ("不但好吃，而且便宜", True),
+        ("好吃，就是送得慢" + "，盒子里有两双筷子" * 5, True),
+    ],
+)
+def test_stars_do_not_say_which_side_wins_in_a_short_text_with_a_turn(row, text: str, sided: bool):
+    stars = Source(train="shop", sided_turns=False)
+    example = Example(text, "positive", "s", leaning=1.0)
+    made = row(example, stars)
+    assert math.isnan(made.leaning) != sided
+    assert row(example, BINARY).leaning == 1.0
+    assert made.document[LABELS.index("positive")] == 1
+
+
 def test_a_long_text_keeps_its_beginning_and_its_end(row, released: Classifier):
     text = "开头很好，" + "中间无关紧要，" * 200 + "结尾很差"
     made = row(Example(text, "mixed", "z"))
