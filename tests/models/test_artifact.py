@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models import ArtifactError, Classifier
-from models.artifact import load_manifest
+from models.artifact import load_manifest, write_manifest
+from models.ngrams import NGRAMS
 from tests.conftest import RELEASED
 
 
@@ -25,7 +28,7 @@ def test_the_released_model_loads_and_its_files_are_its_own(copy: Path):
     Classifier.load(copy).check_golden()
 
 
-@pytest.mark.parametrize("name", ["network.onnx", "tokenizer.json", "golden.jsonl"])
+@pytest.mark.parametrize("name", ["network.onnx", "tokenizer.json", "golden.jsonl", NGRAMS])
 def test_a_tampered_file_is_refused_by_name(copy: Path, name: str):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -38,6 +41,19 @@ def test_a_missing_file_is_named(copy: Path):
     (copy / "network.onnx").unlink()
     with pytest.raises(ArtifactError, match=r"network\.onnx is missing"):
         Classifier.load(copy)
+
+
+def test_a_model_that_counts_on_ngrams_is_refused_without_them(copy: Path):
+    (copy / NGRAMS).unlink()
+    write_manifest(copy, load_manifest(copy))
+    with pytest.raises(ArtifactError, match=r"does not list ngrams\.npz"):
+        Classifier.load(copy)
+
+
+def test_a_model_without_ngrams_is_served_by_its_network_alone(copy: Path):
+    (copy / NGRAMS).unlink()
+    write_manifest(copy, replace(load_manifest(copy), ngrams={}))
+    assert Classifier.load(copy).classify("房间很干净，但是隔音太差了。").label == "mixed"
 
 
 def test_a_folder_without_a_model_is_told_so(tmp_path: Path):
@@ -87,10 +103,13 @@ def test_the_manifest_names_data_licence_encoder_and_scores():
 
 
 def test_nothing_in_the_release_is_a_pickle():
+    with np.load(RELEASED / NGRAMS, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype.hasobject is False for name in arrays)
     assert {p.suffix for p in RELEASED.iterdir()} <= {
         ".json",
         ".jsonl",
         ".onnx",
         ".safetensors",
         ".md",
+        ".npz",
     }

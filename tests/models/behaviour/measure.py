@@ -128,6 +128,7 @@ def probes() -> list[Probe]:
     texts = [*(f"{text}。" for text in (*praise, *blame)), *turned]
     return [
         *_functions(praise, blame, turned),
+        *_faults(content["faults"], content["turned_to_a_fault"]),
         *_names(content["named"]),
         *_neutral_clauses(texts, content["neutral"]),
         *_invariances(texts),
@@ -140,6 +141,15 @@ def _functions(praise: list[str], blame: list[str], turned: list[str]) -> list[P
         *(_labelled("plain praise is positive", f"{text}。", "positive") for text in praise),
         *(_labelled("plain blame is negative", f"{text}。", "negative") for text in blame),
         *(_labelled("praise and blame around 但是 are mixed", text, "mixed") for text in turned),
+    ]
+
+
+def _faults(alone: list[str], behind_a_turn: list[str]) -> list[Probe]:
+    """Small faults, as people who give five stars write them too."""
+    wins = "function: the fault behind a turn wins"
+    return [
+        *(_labelled("a small fault alone is negative", text, "negative") for text in alone),
+        *(Probe(wins, (text,), lambda results: results[0].polarity < 0) for text in behind_a_turn),
     ]
 
 
