@@ -56,9 +56,7 @@ def training_row(
     row = shorten(prepared, tokenizer.max_length)
     labels, weights = clause_targets(example, source, prepared)
     relations = relation_targets(example, prepared)
-    leaning, leaning_weight = _leaning(example, prepared, labels)
-    if not source.sided_turns and _is_short_turn(example, prepared):
-        leaning, leaning_weight = float("nan"), 0.0
+    leaning, leaning_weight = _leaning(example, source, prepared, labels)
     if example.label == "mixed":  # of the side that wins; nan stays nan
         leaning = 0.5 + (2 * mixed_leaning - 1) * (leaning - 0.5)
     return TrainingRow(
@@ -143,7 +141,12 @@ def _overlaps(span: Span, clause: ClauseSpan, prepared: Prepared) -> bool:
     return shared > 0 and shared * 3 >= min(span.end - span.start, end - start)
 
 
-def _leaning(example: Example, prepared: Prepared, labels: Sequence[int]) -> tuple[float, float]:
+def _leaning(
+    example: Example, source: Source, prepared: Prepared, labels: Sequence[int]
+) -> tuple[float, float]:
+    short = len(example.text) <= _SHORT
+    if short and not source.sided_turns and _turns(prepared.clauses):
+        return float("nan"), 0.0
     if example.leaning is not None:
         return example.leaning, 1.0
     if example.label != "mixed":
@@ -153,11 +156,6 @@ def _leaning(example: Example, prepared: Prepared, labels: Sequence[int]) -> tup
     return (float("nan"), 0.0) if side is None else (side, 0.5)
 
 
-def _is_short_turn(example: Example, prepared: Prepared) -> bool:
-    turns = any(c.mark and c.mark.relation == "contrast" for c in prepared.clauses)
-    return turns and len(example.text) <= _SHORT
-
-
 def contrast_side(clauses: Sequence[ClauseSpan], labels: Sequence[int]) -> float | None:
     """Which side wins by the rule: what follows the last turn, or None without a turn.
 
@@ -165,8 +163,13 @@ def contrast_side(clauses: Sequence[ClauseSpan], labels: Sequence[int]) -> float
     main clause wins ("A-but-B", Hu et al. 2016).
     """
     sides = {CLAUSE_LABELS.index("positive"): 1.0, CLAUSE_LABELS.index("negative"): 0.0}
-    turns = [i for i, c in enumerate(clauses) if c.mark and c.mark.relation == "contrast"]
+    turns = _turns(clauses)
     if not turns:
         return None
     after = [sides[label] for label in labels[turns[-1] :] if label in sides]
     return after[0] if after else None
+
+
+def _turns(clauses: Sequence[ClauseSpan]) -> list[int]:
+    """The clauses that the rules mark as a turn."""
+    return [i for i, c in enumerate(clauses) if c.mark and c.mark.relation == "contrast"]
