@@ -85,6 +85,29 @@ def spell(rows: Sequence[Row]) -> Found:
     return Found(mixed.astype(np.uint32), np.concatenate(in_row), np.concatenate(in_clause))
 
 
+def find(keys: Keys, known: Keys) -> tuple[Places, Places]:
+    """Which of `keys` are among `known`, by their indices, and the place of each there.
+
+    `known` is ascending.
+    """
+    if not len(known):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    order = np.argsort(keys)  # a search in order goes through memory but once
+    wanted = keys[order]
+    places = np.searchsorted(known, wanted)
+    places[places == len(known)] = 0
+    there = known[places] == wanted
+    return order[there], places[there]
+
+
+def once(units: Places, places: Places, known: int) -> tuple[Places, Places]:
+    """Each n-gram once in each unit, ordered by both; `places` are below `known`."""
+    bits = known.bit_length()
+    pairs = np.sort(units << bits | places)
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+    return pairs >> bits, pairs & ((1 << bits) - 1)
+
+
 class Ngrams:
     """A linear model over the n-grams of one tokenizer. Thread-safe."""
 
@@ -110,7 +133,6 @@ class Ngrams:
         rare = rarity.astype(np.float32)[:, None]
         # What is summed: a column a logit, and the last for the length of the text's vector.
         self._terms = np.concatenate((weights * rare, rare * rare), axis=1)
-        self._bits = len(keys).bit_length()
 
     @classmethod
     def load(cls, file: Path) -> "Ngrams":
@@ -129,21 +151,10 @@ class Ngrams:
         with file.open("wb") as target:
             np.savez(target, **{name: getattr(self, name) for name in _ARRAYS})
 
-    def find(self, keys: Keys) -> tuple[Places, Places]:
-        """Which of `keys` it knows, by their indices, and the place of each among its own."""
-        if not len(self.keys):
-            return np.zeros(0, np.intp), np.zeros(0, np.intp)
-        order = np.argsort(keys)  # a search in order goes through memory but once
-        wanted = keys[order]
-        places = np.searchsorted(self.keys, wanted)
-        places[places == len(self.keys)] = 0
-        known = self.keys[places] == wanted
-        return order[known], places[known]
-
     def read(self, rows: Sequence[Row]) -> list[Floats]:
         """Logits of each row: its text's and below them its clauses' (1 + C, `COLUMNS`)."""
         found = spell(rows)
-        known, places = self.find(found.keys)
+        known, places = find(found.keys, self.keys)
         clauses = found.clauses[known]
         whole = clauses != NO_CLAUSE
         units = np.concatenate((found.rows[known], clauses[whole] + len(rows)))
@@ -160,9 +171,7 @@ class Ngrams:
         """Logits of each of `count` units (count, `COLUMNS`); an n-gram counts once in each."""
         logits = np.zeros((count, COLUMNS), np.float32)
         if len(units):
-            pairs = np.sort(units << self._bits | places)
-            pairs = pairs[np.diff(pairs, prepend=-1) != 0]
-            units, places = pairs >> self._bits, pairs & ((1 << self._bits) - 1)
+            units, places = once(units, places, len(self.keys))
             opens = np.flatnonzero(np.diff(units, prepend=-1))
             sums = np.add.reduceat(self._terms[places], opens)
             logits[units[opens]] = sums[:, :-1] / np.sqrt(sums[:, -1:])

@@ -17,7 +17,18 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from models.labels import CLAUSE_LABELS
-from models.ngrams import CLAUSES, COLUMNS, DOCUMENT, LEANING, Found, Keys, Ngrams, spell
+from models.ngrams import (
+    CLAUSES,
+    COLUMNS,
+    DOCUMENT,
+    LEANING,
+    Found,
+    Keys,
+    Ngrams,
+    find,
+    once,
+    spell,
+)
 from models.tokenizer import NO_CLAUSE
 from training.targets import IGNORED, TrainingRow
 
@@ -68,8 +79,8 @@ def fit_ngrams(rows: Sequence[TrainingRow], start: Ngrams | None = None) -> Ngra
 
 def _choose(found: Found, texts: int, start: Ngrams | None) -> tuple[Keys, NDArray[np.float16]]:
     """Which n-grams to know, ascending, and how much each counts: the most frequent."""
-    once = np.unique(found.rows.astype(np.uint64) << np.uint64(32) | found.keys)
-    keys, counts = np.unique((once & np.uint64(0xFFFFFFFF)).astype(np.uint32), return_counts=True)
+    _, each = once(found.rows, found.keys.astype(np.intp), 2**32 - 1)
+    keys, counts = np.unique(each.astype(np.uint32), return_counts=True)
     often = counts >= _RARE
     if start is not None:
         often &= ~np.isin(keys, start.keys)
@@ -88,8 +99,7 @@ def _matrices(
     keys: Keys, rarity: NDArray[np.float16], found: Found, rows: Sequence[TrainingRow]
 ) -> tuple[Matrix, Matrix]:
     """The n-grams of each row, and of each clause of each row, as `Ngrams.read` weighs them."""
-    nothing = np.zeros((len(keys), COLUMNS), np.float16)
-    known, places = Ngrams(keys, rarity, nothing, np.zeros(COLUMNS, np.float32)).find(found.keys)
+    known, places = find(found.keys, keys)
     clauses = found.clauses[known]
     whole = clauses != NO_CLAUSE
     count = sum(len(row.clauses) for row in rows)
@@ -106,8 +116,7 @@ def _matrix(
     rarity: NDArray[np.float16],
 ) -> Matrix:
     """Each n-gram once in each unit, as rare as it is; rows of length 1."""
-    once = np.unique(units * shape[1] + places)
-    units, places = np.divmod(once, shape[1])
+    units, places = once(units, places, shape[1])
     values = rarity[places].astype(np.float32)
     length = np.sqrt(np.bincount(units, values * values, minlength=shape[0]))
     return csr_array((values / length[units].astype(np.float32), (units, places)), shape=shape)
