@@ -8,6 +8,8 @@ import argparse
 import json
 import os
 import shlex
+import signal
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +37,8 @@ def main() -> None:
     parser.add_argument("--torch", default="torch", help="arguments of pip for the peers' torch")
     given = parser.parse_args()
 
+    # Ended from outside (a time limit), it ends its servers too, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     begin = time.perf_counter()
     given.out.mkdir(parents=True, exist_ok=True)
     build = ROOT / "build" / "peers"
@@ -53,7 +57,10 @@ def main() -> None:
     def say(what: str) -> None:
         print(f"[{time.perf_counter() - begin:4.0f} s] {what}", flush=True)
 
-    results: dict[str, Any] = measure(plan, texts, say, with_peers=not given.no_peers)
+    try:
+        results: dict[str, Any] = measure(plan, texts, say, with_peers=not given.no_peers)
+    except RuntimeError as error:
+        sys.exit(f"bench: {error}")
     results |= {
         "machine": machine,
         "texts": {

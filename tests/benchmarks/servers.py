@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -22,8 +23,11 @@ class Server:
         """Start it and wait for an answer to `probe` (path, and body if it is a POST).
 
         Raises:
-            RuntimeError: it ended, or did not answer within two minutes; with its last words.
+            RuntimeError: something listens on `port` already; or it ended, or did not answer
+                within two minutes; with its last words.
         """
+        if taken(port):  # what answers there would be measured in its place
+            raise RuntimeError(f"port {port} is taken by another process: end it, or give --port")
         self.log = log
         self._port = port
         self._probe = probe
@@ -85,6 +89,12 @@ class Server:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
         self._file.close()
+
+
+def taken(port: int) -> bool:
+    """Whether something listens on `port` of this machine."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(port: int, probe: dict[str, Any]) -> bool:

@@ -46,3 +46,12 @@ def test_a_server_is_drained_when_it_is_idle_though_it_answers_before(server) ->
     answered = time.perf_counter() - begin
     running.drain()
     assert answered < 1 < 1.9 < time.perf_counter() - begin
+
+
+def test_a_server_is_not_started_on_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(RuntimeError, match=f"port {port} is taken"):
+            Server([sys.executable, "-c", BUSY, str(port)], port, tmp_path / "log", {"path": "/"})
