@@ -43,11 +43,14 @@ class Server:
             command, stdout=self._file, stderr=self._file, start_new_session=True,
             env=os.environ | quiet,
         )  # fmt: skip
-        while not answers(port, probe):
-            if self._process.poll() is not None or time.perf_counter() > begin + 120:
-                self.stop()
-                raise RuntimeError(last_words(log))
-            time.sleep(0.02)
+        try:
+            while not answers(port, probe):
+                if self._process.poll() is not None or time.perf_counter() > begin + 120:
+                    raise RuntimeError(last_words(log))
+                time.sleep(0.02)
+        except BaseException:  # cut off while it starts: nobody else could end it
+            self.stop()
+            raise
         self.cold_start = time.perf_counter() - begin
 
     def memory(self) -> float:
