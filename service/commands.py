@@ -18,6 +18,8 @@ _SUMMARIES = {
     "evaluate": "Measure an exported model and write a report.",
     "calibrate": "Fit the temperatures that make scores probabilities.",
     "export": "Turn a checkpoint into the artifact that is served.",
+    "pretrain": "Let an encoder guess masked words of reviews, before it learns labels.",
+    "average": "Average the weights of trainings: often better than each.",
     "promote": "Release a candidate that is no worse than the released model.",
     "rollback": "Go back to the model that was released before.",
 }

@@ -144,6 +144,34 @@ def pretrain(
 
 
 @in_sentences()
+def average(
+    networks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=SHARE...",
+            help="Folders of runs or models, 'released', 'm3e-small' or 'e5-small', with shares.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the average.")],
+) -> None:
+    """Average the weights of trainings that began with the same ones: often better than each.
+
+    Recipe and n-grams are those of the first that has them.
+
+    Example:
+
+      danshi average released=0.5 runs/new=0.5 -o runs/both
+
+    Then: danshi export OUTPUT, or danshi train --encoder OUTPUT/network
+    """
+    from training.average import average as stage
+    from training.average import parse_shares
+
+    log()
+    typer.echo(f"network: {stage(parse_shares(networks), output)}")
+
+
+@in_sentences()
 def evaluate(
     model: Annotated[Path | None, typer.Argument(help="Model folder; the released one.")] = None,
     data: Data = None,

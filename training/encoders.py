@@ -1,4 +1,4 @@
-"""Where a training starts: the released model, a preset encoder, a folder or a hub id."""
+"""Where a training starts: a model, an earlier run, a preset encoder, a folder or a hub id."""
 
 import importlib.util
 import json
@@ -14,6 +14,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 import models
+from models.artifact import MANIFEST, TOKENIZER, WEIGHTS
 from models.network import DanshiConfig, DanshiNetwork, attention_bias
 from models.ngrams import NGRAMS, Ngrams
 from models.tokenizer import TextTokenizer
@@ -44,14 +45,15 @@ def load_start(name: str, max_length: int) -> tuple[DanshiNetwork, TextTokenizer
     """The network to train, its tokenizer, and where both come from.
 
     Args:
-        name: `released` (warm start), a preset, a folder, or a hub id.
+        name: `released` (warm start), a preset, a hub id, or a folder: a model's, the network of a
+            run, or one of transformers.
         max_length: tokens a window, at most what the encoder has positions for.
 
     Raises:
         TrainingError: it cannot be loaded; says what to install or to write.
     """
-    if name == "released":
-        start = _released(RELEASED)
+    if is_model(name):
+        start = _model(model_folder(name))
     elif name in PRESETS:
         start = PRESETS[name]()
     elif (Path(name) / "training.json").is_file():
@@ -70,16 +72,26 @@ def load_start(name: str, max_length: int) -> tuple[DanshiNetwork, TextTokenizer
 
 def ngrams_of(name: str) -> Ngrams | None:
     """The n-grams that stand beside what `load_start` loads; an encoder alone has none."""
-    file = (RELEASED if name == "released" else Path(name)) / NGRAMS
+    file = model_folder(name) / NGRAMS
     return Ngrams.load(file) if file.is_file() else None
 
 
-def _released(folder: Path) -> Start:
-    """Warm start from the released weights: encoder and heads."""
-    weights = folder / "weights.safetensors"
+def model_folder(name: str) -> Path:
+    """The folder of the released model, or the named one."""
+    return RELEASED if name == "released" else Path(name)
+
+
+def is_model(name: str) -> bool:
+    """Whether `name` is a model that could be served, not a network alone."""
+    return name == "released" or (Path(name) / MANIFEST).is_file()
+
+
+def _model(folder: Path) -> Start:
+    """Warm start from the weights of a model: encoder and heads."""
+    weights = folder / WEIGHTS
     if not weights.is_file():
-        raise TrainingError(f"there is no released model to start from in {folder}")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        raise TrainingError(f"there is no model to start from in {folder}: it has no {WEIGHTS}")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     encoder = manifest["encoder"]
 
     def load() -> DanshiNetwork:
@@ -98,7 +110,7 @@ def _released(folder: Path) -> Start:
         encoder["name"],
         encoder["licence"],
         f"{manifest['name']} {manifest['version']}",
-        Tokenizer.from_file(str(folder / "tokenizer.json")),
+        Tokenizer.from_file(str(folder / TOKENIZER)),
         load,
     )
 

@@ -24,7 +24,7 @@ from training.mixture import Mixture, read_dev, read_mixture, training_rows
 from training.ngrams import fit_ngrams
 from training.train import check_folder, train
 
-_RUN = "run.json"
+RUN = "run.json"
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     if first and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         content = {"recipe": asdict(recipe), "seed": seed}
-        (folder / _RUN).write_text(json.dumps(content, ensure_ascii=False, indent=1))
+        (folder / RUN).write_text(json.dumps(content, ensure_ascii=False, indent=1))
     network = train(
         recipe, mixture, folder, seed=seed, resume=resume, bf16=bf16, accumulate=accumulate
     )
@@ -106,9 +106,15 @@ def recipe_of(folder: Path) -> Recipe:
 
 def _read(folder: Path) -> tuple[Recipe, int]:
     try:
-        content = json.loads((folder / _RUN).read_text(encoding="utf-8"))
+        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except OSError as error:
-        raise TrainingError(f"{folder} is not the folder of a run: it has no {_RUN}") from error
+        raise TrainingError(f"{folder} is not the folder of a run: it has no {RUN}") from error
     recipe = content["recipe"]
-    sources = tuple(Source(**{**s, "labels": tuple(s["labels"])}) for s in recipe.pop("sources"))
-    return Recipe(sources=sources, **recipe), content["seed"]
+    sources = recipe.pop("sources")
+    try:
+        recipe = Recipe(
+            sources=tuple(Source(**{**s, "labels": tuple(s["labels"])}) for s in sources), **recipe
+        )
+    except TypeError as error:
+        raise TrainingError(f"{folder} was begun by another version of this: {error}") from error
+    return recipe, content["seed"]
