@@ -19,7 +19,7 @@ from torch import Tensor
 from models.network import DanshiNetwork
 from models.ngrams import NGRAMS
 from training.config import Recipe
-from training.encoders import Start, is_model, load_start, ngrams_of
+from training.encoders import Start, is_model, is_run, load_start, ngrams_of
 from training.errors import TrainingError
 from training.run import RUN
 from training.train import write_run
@@ -93,7 +93,7 @@ def _mean(networks: Mapping[str, DanshiNetwork], shares: Mapping[str, float]) ->
 
 def _has_heads(name: str) -> bool:
     """Whether it was trained for this; an encoder as it comes has heads at random."""
-    return is_model(name) or (Path(_network(name)) / "training.json").is_file()
+    return is_model(name) or is_run(_network(name))
 
 
 def _network(name: str) -> str:
@@ -109,9 +109,8 @@ def _title(name: str, start: Start) -> str:
 def _about(shares: Mapping[str, float]) -> dict[str, Any]:
     """What is known of the training of the first run, or of nothing but the window's length."""
     for name in shares:
-        file = Path(_network(name)) / "training.json"
-        if file.is_file():
-            about = json.loads(file.read_text(encoding="utf-8"))
+        if is_run(network := _network(name)):
+            about = json.loads((Path(network) / "training.json").read_text(encoding="utf-8"))
             return {k: v for k, v in about.items() if k not in ("encoder", "seconds")}
     return {"max_length": Recipe(()).serving_max_length}
 

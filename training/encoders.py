@@ -56,7 +56,7 @@ def load_start(name: str, max_length: int) -> tuple[DanshiNetwork, TextTokenizer
         start = _model(model_folder(name))
     elif name in PRESETS:
         start = PRESETS[name]()
-    elif (Path(name) / "training.json").is_file():
+    elif is_run(name):
         start = _run(Path(name))
     else:
         start = _pretrained(name)
@@ -84,6 +84,11 @@ def model_folder(name: str) -> Path:
 def is_model(name: str) -> bool:
     """Whether `name` is a model that could be served, not a network alone."""
     return name == "released" or (Path(name) / MANIFEST).is_file()
+
+
+def is_run(name: str) -> bool:
+    """Whether `name` is the network of an earlier run."""
+    return (Path(name) / "training.json").is_file()
 
 
 def _model(folder: Path) -> Start:
