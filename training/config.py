@@ -10,6 +10,9 @@ from training.errors import TrainingError
 
 Precision = Literal["int8", "fp32"]
 
+# Of some numbers of a recipe, the least and the most.
+_LIMITS = (("encoder_dropout", 0.0, 0.99), ("adversarial", 0.0, 10.0), ("mixed_leaning", 0.5, 1.0))
+
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -56,6 +59,9 @@ class Recipe:
     """A whole run.
 
     encoder_dropout: of the hidden states inside the encoder, at least 0 and below 1.
+    adversarial: how far each text's embeddings are moved to where its loss is higher, to be read
+        once more in the same step (see `training.adversary`); 0 leaves that out, and takes half
+        the time.
     mixed_leaning: how sure a mixed text is of the side that wins, 0.5 (not at all) to 1.0 (as
         sure as plain praise).
     ngrams: `fit` those beside the network to the rows of the run, from those of the start if
@@ -78,6 +84,7 @@ class Recipe:
     relation_loss: float = 0.5
     agreement_loss: float = 0.0
     encoder_dropout: float = 0.0
+    adversarial: float = 0.0
     mixed_leaning: float = 1.0
     schedule: str = "linear"
     ngrams: str = "fit"
@@ -103,7 +110,7 @@ def load_recipe(file: Path, data: Path | None = None) -> Recipe:
         raise TrainingError(f"{file} names no [[sources]]")
     _check_names(Recipe, raw, str(file))
     recipe = Recipe(sources=sources, **raw)
-    for name, low, high in (("encoder_dropout", 0.0, 0.99), ("mixed_leaning", 0.5, 1.0)):
+    for name, low, high in _LIMITS:
         if not low <= (value := getattr(recipe, name)) <= high:
             raise TrainingError(f"{file}: {name} must be {low:g} to {high:g}, not {value}")
     if recipe.ngrams not in ("fit", "keep", "none"):

@@ -17,6 +17,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from models.network import DanshiNetwork, DanshiOutput
 from models.tokenizer import INPUTS, collate
+from training.adversary import Adversary
 from training.config import Recipe
 from training.encoders import Start, drop_inside, load_start
 from training.errors import TrainingError
@@ -72,12 +73,29 @@ class Collator:
 
 
 class DanshiTrainer(Trainer):
-    """The Trainer with the three losses; logs each of them."""
+    """The Trainer with the three losses, and those of harder texts; logs each of them."""
 
-    def __init__(self, recipe: Recipe, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, recipe: Recipe, network: DanshiNetwork, **kwargs: Any) -> None:
+        super().__init__(model=network, **kwargs)
         self._recipe = recipe
         self._parts: dict[str, list[float]] = defaultdict(list)
+        self._adversary: Adversary | None = None
+        if recipe.adversarial:
+            embedding = network.encoder.get_input_embeddings()
+            self._adversary = Adversary(embedding, recipe.adversarial)
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Tensor | Any],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self._adversary:
+            with self._adversary.attack():
+                harder = super().training_step(model, inputs, num_items_in_batch)
+            self._parts["adversarial"].append(float(harder))
+        return loss
 
     def compute_loss(
         self,
@@ -107,8 +125,9 @@ class DanshiTrainer(Trainer):
             parts["agreement"] = self._recipe.agreement_loss * agreement_loss(
                 output.document, output.clauses, inputs["clause_ids"], weight
             )
-        for name, part in parts.items():
-            self._parts[name].append(float(part.detach()))
+        if not (self._adversary and self._adversary.attacking):
+            for name, part in parts.items():
+                self._parts[name].append(float(part.detach()))
         loss = torch.stack(tuple(parts.values())).sum()
         return (loss, output) if return_outputs else loss
 
@@ -165,7 +184,7 @@ def train(
     )
     trainer = DanshiTrainer(
         recipe,
-        model=network,
+        network,
         args=arguments,
         train_dataset=Rows(rows),
         data_collator=Collator(tokenizer.pad_id),

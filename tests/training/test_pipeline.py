@@ -53,7 +53,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample(SEED / "heldout.jsonl", folder / "dev.jsonl", 60)
     (folder / "small.toml").write_text(
         'encoder = "released"\nepochs = 1.0\nbatch_size = 16\nlearning_rate = 1e-5\n'
-        'composed = 0\n[[sources]]\ntrain = "train.jsonl"\ndev = "dev.jsonl"\nname = "seed"\n'
+        "composed = 0\nadversarial = 0.5\n"
+        '[[sources]]\ntrain = "train.jsonl"\ndev = "dev.jsonl"\nname = "seed"\n'
     )
     rows = [f"第{i}次买了，{'很满意' if i % 2 else '太失望了'},{i % 2}" for i in range(40)]
     rows = [row.replace("，", "、") for row in rows]
@@ -180,6 +181,7 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(data: Path, tmp_path
     recipe = Recipe(
         sources=(Source(str(data / "train.jsonl"), str(data / "dev.jsonl"), "seed"),),
         batch_size=24,
+        adversarial=0.5,
     )
     mixture = read_mixture(recipe)
     whole = train(recipe, mixture, tmp_path / "a", bf16=False, save_steps=2)
