@@ -27,6 +27,7 @@ class Adversary:
 
     @property
     def attacking(self) -> bool:
+        """Whether embeddings are being moved now."""
         return self._moved is not None
 
     def _pass(self, module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:

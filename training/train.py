@@ -93,8 +93,7 @@ class DanshiTrainer(Trainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         if self._adversary:
             with self._adversary.attack():
-                harder = super().training_step(model, inputs, num_items_in_batch)
-            self._parts["adversarial"].append(float(harder))
+                super().training_step(model, inputs, num_items_in_batch)
         return loss
 
     def compute_loss(
@@ -125,10 +124,11 @@ class DanshiTrainer(Trainer):
             parts["agreement"] = self._recipe.agreement_loss * agreement_loss(
                 output.document, output.clauses, inputs["clause_ids"], weight
             )
-        if not (self._adversary and self._adversary.attacking):
-            for name, part in parts.items():
-                self._parts[name].append(float(part.detach()))
         loss = torch.stack(tuple(parts.values())).sum()
+        if self._adversary and self._adversary.attacking:
+            parts = {"adversarial": loss}
+        for name, part in parts.items():
+            self._parts[name].append(float(part.detach()))
         return (loss, output) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
