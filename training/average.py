@@ -14,12 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from torch import Tensor
+from transformers.utils import SAFE_WEIGHTS_NAME
 
+from models.artifact import WEIGHTS
 from models.network import DanshiNetwork
 from models.ngrams import NGRAMS
 from training.config import Recipe
-from training.encoders import Start, is_model, is_run, load_start, ngrams_of
+from training.encoders import Start, is_model, is_run, load_start, model_folder, ngrams_of
 from training.errors import TrainingError
 from training.run import RUN
 from training.train import write_run
@@ -75,25 +78,38 @@ def average(shares: Mapping[str, float], folder: Path) -> Path:
 
 
 def _mean(networks: Mapping[str, DanshiNetwork], shares: Mapping[str, float]) -> dict[str, Tensor]:
-    """Each weight's mean over the networks that have learnt it."""
+    """Each weight's mean over the networks that have learnt it.
+
+    A model from before there was a relation head, say, has no part in that head.
+    """
     sums: dict[str, Tensor] = {}
     counted: dict[str, float] = defaultdict(float)
     for name, network in networks.items():
+        learnt = _learnt(name)
         for part, weights in network.state_dict().items():
-            if not part.startswith("encoder.") and not _has_heads(name):
-                continue
+            if part not in learnt and (learnt or not part.startswith("encoder.")):
+                continue  # at random
             if part in sums and sums[part].shape != weights.shape:
                 raise TrainingError(f"{name} has {part} of another shape: {tuple(weights.shape)}")
             sums[part] = sums.get(part, 0) + shares[name] * weights
             counted[part] += shares[name]
-    if not any(map(_has_heads, networks)):
+    if not any(map(_learnt, networks)):
         raise TrainingError("an average needs heads: name a run, or 'released'")
+    if fresh := next(iter(networks.values())).state_dict().keys() - sums.keys():
+        raise TrainingError(f"none of {', '.join(networks)} has learnt {min(fresh)}")
     return {part: total / counted[part] for part, total in sums.items()}
 
 
-def _has_heads(name: str) -> bool:
-    """Whether it was trained for this; an encoder as it comes has heads at random."""
-    return is_model(name) or is_run(_network(name))
+def _learnt(name: str) -> set[str]:
+    """The weights that a model or a run was saved with; of an encoder as it comes, none."""
+    if is_model(name):
+        file = model_folder(name) / WEIGHTS
+    elif is_run(folder := _network(name)):
+        file = Path(folder) / SAFE_WEIGHTS_NAME
+    else:
+        return set()
+    with safe_open(file, "pt") as stored:
+        return set(stored.keys())
 
 
 def _network(name: str) -> str:

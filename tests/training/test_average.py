@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from models.ngrams import NGRAMS
@@ -82,6 +82,20 @@ def test_an_encoder_alone_has_no_part_in_the_heads(
     for name, weight in made.items():
         share = 0.5 if name.startswith("encoder.") else 1.0
         assert torch.allclose(weight, share * before[name]), name
+
+
+def test_a_head_that_a_network_does_not_have_yet_comes_from_the_others(moved: Path, tmp_path: Path):
+    file = moved / "network" / "model.safetensors"
+    older = {name: w for name, w in load_file(file).items() if not name.startswith("relation")}
+    assert len(older) < len(load_file(file))
+    save_file(older, file, {"format": "pt"})
+    released = load_file(RELEASED / "weights.safetensors")
+    made = weights(average({"released": 1.0, str(moved): 1.0}, tmp_path / "made"))
+    for name, before in released.items():
+        moved_by = 0.5 if name in older else 0.0
+        assert torch.allclose(made[name], before.float() + moved_by, atol=1e-5), name
+    with pytest.raises(TrainingError, match=r"none of .*moved has learnt relation"):
+        average({str(moved): 1.0}, tmp_path / "alone")
 
 
 def test_networks_of_another_shape_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
