@@ -85,29 +85,30 @@ def _mean(networks: Mapping[str, DanshiNetwork], shares: Mapping[str, float]) ->
     sums: dict[str, Tensor] = {}
     counted: dict[str, float] = defaultdict(float)
     for name, network in networks.items():
-        learnt = _learnt(name)
+        learnt = _learnt(name, network)
         for part, weights in network.state_dict().items():
-            if part not in learnt and (learnt or not part.startswith("encoder.")):
-                continue  # at random
+            if part not in learnt:
+                continue
             if part in sums and sums[part].shape != weights.shape:
                 raise TrainingError(f"{name} has {part} of another shape: {tuple(weights.shape)}")
             sums[part] = sums.get(part, 0) + shares[name] * weights
             counted[part] += shares[name]
-    if not any(map(_learnt, networks)):
-        raise TrainingError("an average needs heads: name a run, or 'released'")
     if fresh := next(iter(networks.values())).state_dict().keys() - sums.keys():
-        raise TrainingError(f"none of {', '.join(networks)} has learnt {min(fresh)}")
+        raise TrainingError(
+            f"an average needs heads, and none of {', '.join(networks)} has learnt {min(fresh)}: "
+            "name a run as well, or 'released'"
+        )
     return {part: total / counted[part] for part, total in sums.items()}
 
 
-def _learnt(name: str) -> set[str]:
-    """The weights that a model or a run was saved with; of an encoder as it comes, none."""
+def _learnt(name: str, network: DanshiNetwork) -> set[str]:
+    """The weights that it was saved with; heads over an encoder as it comes are at random."""
     if is_model(name):
         file = model_folder(name) / WEIGHTS
     elif is_run(folder := _network(name)):
         file = Path(folder) / SAFE_WEIGHTS_NAME
     else:
-        return set()
+        return {part for part in network.state_dict() if part.startswith("encoder.")}
     with safe_open(file, "pt") as stored:
         return set(stored.keys())
 
