@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests import figures
+from tests.models.behaviour import rates
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = {file.name: file.read_text("utf-8") for file in figures.READMES}
@@ -59,6 +60,16 @@ def test_what_is_linked_to_is_there(text):
 def test_the_figures_are_those_of_the_released_model(readme):
     manifest = json.loads(figures.MANIFEST.read_text("utf-8"))
     assert figures.shown(readme) == figures.table(manifest), "run: make figures"
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_the_figures_of_the_unseen_sentences_are_those_recorded(text):
+    _, recorded = rates.load()
+    label, side, clauses = (recorded[f"unseen, all: {x}"] for x in ("label", "side", "clauses"))
+    (paragraph,) = (p for p in text.split("\n\n") if "unseen.jsonl" in p)
+    assert re.search(rf"\b{label.texts}\b", paragraph)
+    shown = re.findall(r"0\.\d{3}", paragraph)
+    assert shown == [f"{rate.measured:.3f}" for rate in (label, side, clauses)]
 
 
 def test_every_command_of_the_readme_is_known_to_this_test():

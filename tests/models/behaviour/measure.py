@@ -1,14 +1,15 @@
 """Every behaviour of the released model, measured in one batched pass.
 
-In the manner of CheckList (Ribeiro et al. 2020): minimum function on the held-out sentences
-that ship and on plain probes, invariance and direction on probes. The probes are sentences of
-their own, in `probes.json`, from no data set.
+In the manner of CheckList (Ribeiro et al. 2020): minimum function on the held-out and unseen
+sentences that ship and on plain probes, invariance and direction on probes. The probes are
+sentences of their own, in `probes.json`, from no data set.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from opencc import OpenCC
@@ -21,7 +22,9 @@ from training.evaluate import run_all, turned_falsely, turns_right
 from training.metrics import Said, both_signs, clauses_right, side_right
 
 PROBES = Path(__file__).with_name("probes.json")
-HELD_OUT = RECIPES.parent / "seed" / "heldout.jsonl"
+SEED = RECIPES.parent / "seed"
+HELD_OUT = SEED / "heldout.jsonl"
+UNSEEN = SEED / "unseen.jsonl"  # nothing was chosen on these
 
 # Where a false turn is the very mistake that the sentences provoke.
 WITHOUT_TURNS = ("all", "lookalike", "same_side")
@@ -49,14 +52,16 @@ class Probe:
 
 def measure(classifier: Classifier) -> dict[str, Rate]:
     """All rates by name."""
-    held_out, found = held_out_examples(), probes()
+    held_out, unseen, found = sentences(HELD_OUT), sentences(UNSEEN), probes()
     extra = dict.fromkeys(text for probe in found for text in probe.texts)
-    examples = [*held_out, *(Example(text, None, "probe") for text in extra)]
+    examples = [*held_out, *unseen, *(Example(text, None, "probe") for text in extra)]
     results = [classifier.finish(*answer) for answer in run_all(classifier, examples, "behaviour")]
-    said = [Said(e, r) for e, r in zip(examples, results, strict=True)]
-    known = {s.example.text: s.result for s in said[len(held_out) :]}
+    said = (Said(e, r) for e, r in zip(examples, results, strict=True))
+    of_held_out, of_unseen = (list(islice(said, len(part))) for part in (held_out, unseen))
+    known = {s.example.text: s.result for s in said}
     return (
-        held_out_rates(said[: len(held_out)])
+        sentence_rates("held-out", of_held_out, by_phenomenon=True)
+        | sentence_rates("unseen", of_unseen)
         | probe_rates(found, known)
         | company_rates(classifier, known)
     )
@@ -64,24 +69,26 @@ def measure(classifier: Classifier) -> dict[str, Rate]:
 
 def measured_texts() -> str:
     """The fingerprint of all that is measured, and of what is expected of it."""
-    rows = HELD_OUT.read_text(encoding="utf-8").splitlines()
+    rows = [line for f in (HELD_OUT, UNSEEN) for line in f.read_text(encoding="utf-8").splitlines()]
     return fingerprint([*rows, *(f"{p.name} {' '.join(p.texts)}" for p in probes())])
 
 
-def held_out_examples() -> list[Example]:
-    examples, report = read_examples(str(HELD_OUT))
+def sentences(part: Path) -> list[Example]:
+    examples, report = read_examples(str(part))
     assert not report.problems, report.lines()
     return examples
 
 
-def held_out_rates(said: Iterable[Said]) -> dict[str, Rate]:
-    """Minimum function by phenomenon and over all, and how label and clauses agree."""
+def sentence_rates(
+    part: str, said: Iterable[Said], *, by_phenomenon: bool = False
+) -> dict[str, Rate]:
+    """Minimum function over all and by phenomenon, and how label and clauses agree."""
     rates: dict[str, Rate] = defaultdict(Rate)
     for s in said:
         text, result = s.example.text, s.result
         side = side_right(s)
-        for group in ("all", str(s.example.meta["phenomenon"])):
-            name = f"held-out, {group}"
+        for group in ("all", str(s.example.meta["phenomenon"]))[: 1 + by_phenomenon]:
+            name = f"{part}, {group}"
             rates[f"{name}: label"].count(text, result.label == s.example.label)
             rates[f"{name}: side"].count(text, *([] if side is None else [side]))
             rates[f"{name}: clauses"].count(text, *clauses_right(s))
@@ -90,11 +97,11 @@ def held_out_rates(said: Iterable[Said]) -> dict[str, Rate]:
                 rates[f"{name}: no false turn"].count(text, not turned_falsely(s))
         mixed, both = result.label == "mixed", both_signs(result)
         if mixed:
-            rates["held-out, called mixed: shows both signs"].count(text, both)
+            rates[f"{part}, called mixed: shows both signs"].count(text, both)
         if both:
-            rates["held-out, shows both signs: called mixed"].count(text, mixed)
+            rates[f"{part}, shows both signs: called mixed"].count(text, mixed)
         if s.example.label in ("positive", "negative"):
-            rates["held-out, one-sided: not called mixed"].count(text, not mixed)
+            rates[f"{part}, one-sided: not called mixed"].count(text, not mixed)
     # Neutral texts have no side to be asked for.
     return {name: rate for name, rate in sorted(rates.items()) if rate.of}
 

@@ -34,7 +34,7 @@ def check(rates: dict[str, Rate], name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", named("held-out", "function"))
+@pytest.mark.parametrize("name", named("held-out", "unseen", "function"))
 def test_sentences_are_read_as_well_as_recorded(rates: dict[str, Rate], name: str):
     check(rates, name)
 
