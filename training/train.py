@@ -23,23 +23,28 @@ from training.encoders import Start, drop_inside, load_start
 from training.errors import TrainingError
 from training.losses import agreement_loss, clause_loss, document_loss, leaning_loss, relation_loss
 from training.mixture import Mixture, training_rows
+from training.sampler import GroupedByLength
 from training.targets import IGNORED, TrainingRow
 
 log = logging.getLogger(__name__)
 
 
 class Rows(Dataset[dict[str, Any]]):
-    """Training rows as the Trainer wants them; `input_ids` is what it groups by length."""
+    """Training rows as the Trainer wants them."""
 
     def __init__(self, rows: Sequence[TrainingRow]) -> None:
         self._rows = rows
+
+    @property
+    def lengths(self) -> list[int]:
+        """Of each row, in tokens."""
+        return [row.length for row in self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self._rows[index]
-        return {"input_ids": row.row.token_ids, "row": row}
+        return {"row": self._rows[index]}
 
 
 class Collator:
@@ -83,6 +88,14 @@ class DanshiTrainer(Trainer):
         if recipe.adversarial:
             embedding = network.encoder.get_input_embeddings()
             self._adversary = Adversary(embedding, recipe.adversarial)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> GroupedByLength:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        assert isinstance(rows, Rows)
+        group = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return GroupedByLength(
+            group, rows.lengths, lambda: (self.args.seed, int(self.state.epoch or 0))
+        )
 
     def training_step(
         self,
@@ -174,7 +187,6 @@ def train(
         optim="adamw_torch_fused",
         bf16=has_bf16() if bf16 is None else bf16,
         use_cpu=not torch.cuda.is_available(),
-        train_sampling_strategy="group_by_length",
         logging_steps=50,
         save_steps=save_steps,
         save_total_limit=2,
@@ -182,6 +194,7 @@ def train(
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    use_one_gpu(arguments)
     trainer = DanshiTrainer(
         recipe,
         network,
@@ -220,6 +233,20 @@ def save_network(network: DanshiNetwork, folder: Path) -> None:
     """Weights as safetensors and the configuration beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     network.save_pretrained(folder)
+
+
+def use_one_gpu(arguments: TrainingArguments) -> None:
+    """Keep the Trainer from spreading a batch over the GPUs of one process.
+
+    It would cut every tensor along its first dimension, which is not always the batch's.
+    """
+    if arguments.n_gpu > 1:
+        log.info(
+            "training on one of %d GPUs; torchrun --nproc-per-node %d uses all of them",
+            arguments.n_gpu,
+            arguments.n_gpu,
+        )
+        arguments._n_gpu = 1
 
 
 def has_bf16() -> bool:

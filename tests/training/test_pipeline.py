@@ -180,14 +180,15 @@ def test_evaluate_prints_a_table_by_phenomenon(data: Path, tmp_path: Path):
 def test_a_resumed_training_ends_where_an_unbroken_one_does(data: Path, tmp_path: Path):
     recipe = Recipe(
         sources=(Source(str(data / "train.jsonl"), str(data / "dev.jsonl"), "seed"),),
+        epochs=2.0,
         batch_size=24,
         adversarial=0.5,
     )
     mixture = read_mixture(recipe)
-    whole = train(recipe, mixture, tmp_path / "a", bf16=False, save_steps=2)
-    # As if it had been stopped behind its second step.
-    shutil.copytree(tmp_path / "a" / "checkpoint-2", tmp_path / "b" / "checkpoint-2")
-    resumed = train(recipe, mixture, tmp_path / "b", bf16=False, save_steps=2, resume=True)
+    whole = train(recipe, mixture, tmp_path / "a", bf16=False, save_steps=3)
+    # As if it had been stopped in its second epoch, of four steps each.
+    shutil.copytree(tmp_path / "a" / "checkpoint-6", tmp_path / "b" / "checkpoint-6")
+    resumed = train(recipe, mixture, tmp_path / "b", bf16=False, save_steps=3, resume=True)
     one, other = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
     assert one.keys() == other.keys()
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
