@@ -13,6 +13,7 @@ from training.options import (
     Data,
     DataFolder,
     Dev,
+    Encoding,
     LabelColumn,
     LabelMap,
     RecipeFile,
@@ -59,6 +60,7 @@ def train(
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     label_map: LabelMap = None,
+    encoding: Encoding = "utf-8",
     drop_leaks: Annotated[
         bool, typer.Option(help="Drop training texts that are also held out, not stop.")
     ] = False,
@@ -82,7 +84,7 @@ def train(
 
     log()
     folder = new_run_folder(output, resume)
-    columns = Columns.parse(text_column, label_column, label_map or ())
+    columns = Columns.parse(text_column, label_column, label_map or (), encoding)
     chosen = recipe_from(recipe, data_folder, data, dev, columns)
     options: dict[str, Any] = {
         "encoder": encoder,
@@ -186,6 +188,7 @@ def evaluate(
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
     label_map: LabelMap = None,
+    encoding: Encoding = "utf-8",
 ) -> None:
     """Measure a model on held-out texts and write a report with plots.
 
@@ -198,7 +201,7 @@ def evaluate(
     from training.report import tables, write_report
 
     log(quiet=as_json)
-    columns = Columns.parse(text_column, label_column, label_map or ())
+    columns = Columns.parse(text_column, label_column, label_map or (), encoding)
     chosen = (
         Recipe(sources=sources_from(data, data, columns))
         if data

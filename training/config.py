@@ -27,7 +27,8 @@ class Source:
         labels: use only rows with these labels, all by default.
         loss_weight: how much each row counts.
         mixed_allowance: weight of `mixed` where the label says positive or negative;
-            0 where the source knows `mixed`, up to 1 where it does not.
+            0 where the source knows `mixed`, up to 1 where it does not. None: 0 if some text of
+            the source is labelled mixed, else 0.5.
         teaches_document: whether the label is one of our four in our sense.
         single_clause_weight: belief in the label of a one-clause text as its clause's.
         sided_turns: whether the label tells which side wins in a short text with a turn. Stars do
@@ -35,6 +36,7 @@ class Source:
         unannotated_weight: belief that a clause without a span is neutral.
         text_column, label_column: what the file calls them.
         label_map: its labels as ours.
+        encoding: of a text file.
     """
 
     train: str
@@ -44,7 +46,7 @@ class Source:
     share: float = 1.0
     labels: tuple[str, ...] = ()
     loss_weight: float = 1.0
-    mixed_allowance: float = 0.0
+    mixed_allowance: float | None = 0.0
     teaches_document: bool = True
     single_clause_weight: float = 0.5
     sided_turns: bool = True
@@ -52,6 +54,7 @@ class Source:
     text_column: str = "text"
     label_column: str = "label"
     label_map: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)

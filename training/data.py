@@ -45,6 +45,11 @@ class Example:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def teaches(self) -> bool:
+        """Whether anything is known of the text's sentiment."""
+        return not (self.label is None and self.leaning is None and self.spans is None)
+
+    @property
     def key(self) -> str:
         """Equal for texts that the model cannot tell apart."""
         return hashlib.sha256(normalize(self.text).text.strip().encode()).hexdigest()[:24]
@@ -89,7 +94,7 @@ def _example(row: Mapping[str, Any], columns: Columns, source: str) -> Example:
     text = row.get(columns.text)
     if not isinstance(text, str):
         raise ValueError(f"no text: {columns.text!r} is {type(text).__name__}")
-    label = _label(row.get(columns.label), columns)
+    label = _label(row.get(columns.label), columns) if columns.label else None
     leaning = row.get("leaning")
     if isinstance(leaning, str):
         leaning = _SIDES.get(leaning)

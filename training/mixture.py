@@ -2,7 +2,7 @@
 
 import logging
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
 
@@ -15,6 +15,9 @@ from training.rows import Columns
 from training.targets import TrainingRow, training_row
 
 log = logging.getLogger(__name__)
+
+# How far a text that a source calls positive or negative may be mixed, if the source has no mixed.
+_ALLOWANCE = 0.5
 
 
 @dataclass(slots=True)
@@ -37,6 +40,9 @@ def read_mixture(recipe: Recipe) -> Mixture:
         examples = _read(source.train, source)
         if source.labels:
             examples = [e for e in examples if (e.label or "") in source.labels]
+        if source.mixed_allowance is None:
+            knows_mixed = any(example.label == "mixed" for example in examples)
+            source = replace(source, mixed_allowance=0.0 if knows_mixed else _ALLOWANCE)
         if source.dev:
             dev = _read(source.dev, source)
         else:
@@ -54,9 +60,18 @@ def read_mixture(recipe: Recipe) -> Mixture:
 
 
 def _read(file: str, source: Source) -> list[Example]:
-    columns = Columns(source.text_column, source.label_column, source.label_map)
+    columns = Columns(source.text_column, source.label_column, source.label_map, source.encoding)
     examples, report = read_examples(file, columns, source=source.name)
     log.info("%s: %s", file, "\n  ".join(report.lines()))
+    silent = sum(not example.teaches for example in examples)
+    if silent == len(examples):
+        others = ", ".join(examples[0].meta) or "no other columns"
+        raise TrainingError(
+            f"{file} has no row with a label in {source.label_column!r} (name it with "
+            f"--label-column), a leaning or spans; there are {others}"
+        )
+    if silent:
+        log.warning("%s: %s rows have no label and teach nothing", file, f"{silent:,}")
     return examples
 
 

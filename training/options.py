@@ -38,6 +38,9 @@ DataFolder = Annotated[
 ]
 TextColumn = Annotated[str, typer.Option(help="Column that holds the text.")]
 LabelColumn = Annotated[str, typer.Option(help="Column that holds the label.")]
+Encoding = Annotated[
+    str, typer.Option(help="Encoding of your .csv, .tsv and .jsonl files, as gb18030.")
+]
 LabelMap = Annotated[
     list[str] | None,
     typer.Option(help="One of your labels as one of ours: --label-map 1=positive; repeatable."),
@@ -57,12 +60,27 @@ def in_sentences() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
+def given_options(context: typer.Context) -> set[str]:
+    """Names of the options that were given on the command line, not those of the run's folder."""
+    given = {
+        name
+        for name in context.params
+        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    }
+    return given - {"resume", "output"}
+
+
+def processes() -> int:
+    """How many processes train together, as torchrun tells each of them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def new_run_folder(output: Path | None, resume: bool) -> Path:
     """The folder of this run; `runs/latest` points to the last one that was not named."""
     latest = RUNS / "latest"
     if output or resume:
         return output or latest
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes() > 1:
         raise TrainingError("name the run with --output: its processes must agree on the folder")
     folder = RUNS / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
@@ -99,10 +117,11 @@ def sources_from(
             name=Path(file).name.split(".")[0],
             share=share,
             hold_out=0.1,
-            mixed_allowance=0.5,
+            mixed_allowance=None,
             text_column=columns.text,
-            label_column=columns.label,
+            label_column=columns.label or "",
             label_map=columns.labels,
+            encoding=columns.encoding,
         )
         for i, file in enumerate(data)
     )

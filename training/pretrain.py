@@ -28,7 +28,8 @@ from training.data import read_examples
 from training.encoders import Start, load_start
 from training.errors import TrainingError
 from training.mixture import read_mixture
-from training.train import check_folder, has_bf16, write_run
+from training.rows import Columns
+from training.train import check_folder, has_bf16, use_one_gpu, write_run
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def pretraining_texts(recipe: Recipe, unlabelled: Iterable[str]) -> list[str]:
     mixture = read_mixture(recipe)
     examples = [example for _, part in mixture.train for example in part]
     for file in unlabelled:
-        examples += read_examples(file)[0]
+        examples += read_examples(file, Columns(label=None))[0]
     held = {example.key for dev in mixture.dev.values() for example in dev}
     return list(dict.fromkeys(e.text for e in examples if e.key not in held))
 
@@ -177,6 +178,7 @@ def pretrain(
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    use_one_gpu(arguments)
     mask_id = special_id(start.tokenizer, "[MASK]")
     trainer = Trainer(
         model=MaskedWords(network),

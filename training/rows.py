@@ -7,15 +7,19 @@ Which columns hold the text and the label, and what the labels are called, is sa
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from models.labels import LABELS
+from training.decoding import is_decoded, open_text, wrong_encoding
 from training.errors import TrainingError
 
 _SHOWN_PROBLEMS = 20
+
+_Rows = Iterator[tuple[str, dict[str, Any]]]
 
 
 @dataclass(slots=True)
@@ -46,14 +50,25 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a file keeps what: names of its columns and of its labels."""
+    """Where a file keeps what, names of its columns and of its labels; and its encoding.
+
+    label: None if the file is read for its texts alone.
+    """
 
     text: str = "text"
-    label: str = "label"
+    label: str | None = "label"
     labels: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+
+    @property
+    def not_decoded(self) -> str:
+        """Why a row of another encoding is no row."""
+        return f"not {self.encoding}"
 
     @classmethod
-    def parse(cls, text: str, label: str, labels: Iterable[str]) -> "Columns":
+    def parse(
+        cls, text: str, label: str, labels: Iterable[str], encoding: str = "utf-8"
+    ) -> "Columns":
         """From command line options; `labels` as THEIRS=OURS."""
         mapping = {}
         for pair in labels:
@@ -63,14 +78,18 @@ class Columns:
                     f"--label-map wants THEIRS=OURS, not {pair!r}; ours are {', '.join(LABELS)}"
                 )
             mapping[theirs] = ours
-        return cls(text, label, mapping)
+        return cls(text, label, mapping, encoding)
 
 
-def read_rows(where: str, columns: Columns, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+_Reader = Callable[[Path, TextIO, Columns, Report], _Rows]
+
+
+def read_rows(where: str, columns: Columns, report: Report) -> _Rows:
     """The place and the cells of each row of a file, or of `hf:ID[:SPLIT]`.
 
     Raises:
-        TrainingError: the file is missing or of an unknown format, or lacks a column.
+        TrainingError: the file is missing, of an unknown format or in another encoding, or lacks
+            a column.
     """
     if where.startswith("hf:"):
         yield from _hub_rows(where, columns)
@@ -80,11 +99,11 @@ def read_rows(where: str, columns: Columns, report: Report) -> Iterator[tuple[st
         raise TrainingError(f"there is no file {where}")
     match path.suffix.lower():
         case ".jsonl" | ".ndjson":
-            yield from _json_rows(path, report)
+            yield from _text_rows(path, columns, report, _json_rows)
         case ".csv":
-            yield from _table_rows(path, ",", columns, report)
+            yield from _text_rows(path, columns, report, partial(_table_rows, ","))
         case ".tsv":
-            yield from _table_rows(path, "\t", columns, report)
+            yield from _text_rows(path, columns, report, partial(_table_rows, "\t"))
         case ".parquet":
             yield from _parquet_rows(path, columns)
         case other:
@@ -93,45 +112,66 @@ def read_rows(where: str, columns: Columns, report: Report) -> Iterator[tuple[st
             )
 
 
-def _json_rows(path: Path, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                report.read += 1
-                report.reject(f"{path}:{number}", f"not JSON: {error}")
-                continue
-            if isinstance(row, dict):
-                yield f"{path}:{number}", row
-            else:
-                report.read += 1
-                report.reject(f"{path}:{number}", "not an object")
+def _text_rows(path: Path, columns: Columns, report: Report, read: _Reader) -> _Rows:
+    """The rows of a text file; where most are not in its encoding, it is in another."""
+    try:
+        with open_text(path, columns.encoding) as lines:
+            yield from read(path, lines, columns, report)
+    except UnicodeError as error:
+        raise wrong_encoding(path, columns.encoding) from error
+    if 2 * report.dropped[columns.not_decoded] > report.read:
+        raise wrong_encoding(path, columns.encoding)
+
+
+def _json_rows(path: Path, lines: TextIO, columns: Columns, report: Report) -> _Rows:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            report.read += 1
+            report.reject(place, f"not JSON: {error}")
+            continue
+        if not is_decoded(line):
+            report.read += 1
+            report.reject(place, columns.not_decoded)
+            continue
+        if isinstance(row, dict):
+            yield place, row
+        else:
+            report.read += 1
+            report.reject(place, "not an object")
 
 
 def _table_rows(
-    path: Path, delimiter: str, columns: Columns, report: Report
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
-        _need_columns(path, reader.fieldnames or (), columns)
-        try:
-            for row in reader:
-                place = f"{path}:{reader.line_num}"
-                if None in row:
-                    report.read += 1
-                    report.reject(place, "more fields than the header has")
-                    continue
-                yield place, row
-        except csv.Error as error:
-            raise TrainingError(
-                f"{path}:{reader.line_num}: {error} (is a quote never closed?)"
-            ) from error
+    delimiter: str, path: Path, lines: TextIO, columns: Columns, report: Report
+) -> _Rows:
+    reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
+    names = reader.fieldnames or ()
+    if not all(map(is_decoded, names)):
+        raise wrong_encoding(path, columns.encoding)
+    _need_columns(path, names, columns)
+    try:
+        for row in reader:
+            place = f"{path}:{reader.line_num}"
+            if None in row:
+                report.read += 1
+                report.reject(place, "more fields than the header has")
+                continue
+            if not all(is_decoded(cell) for cell in row.values() if cell):
+                report.read += 1
+                report.reject(place, columns.not_decoded)
+                continue
+            yield place, row
+    except csv.Error as error:
+        raise TrainingError(
+            f"{path}:{reader.line_num}: {error} (is a quote never closed?)"
+        ) from error
 
 
-def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parquet_rows(path: Path, columns: Columns) -> _Rows:
     from pyarrow import parquet
 
     try:
@@ -146,7 +186,7 @@ def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str,
             yield f"{path}:{number}", row
 
 
-def _hub_rows(where: str, columns: Columns) -> Iterator[tuple[str, dict[str, Any]]]:
+def _hub_rows(where: str, columns: Columns) -> _Rows:
     """`hf:ID` or `hf:ID:SPLIT`, fetched by the `datasets` library."""
     try:
         import datasets
@@ -160,17 +200,18 @@ def _hub_rows(where: str, columns: Columns) -> Iterator[tuple[str, dict[str, Any
     except Exception as error:  # the library raises many kinds; each means "not loaded"
         raise TrainingError(f"cannot load {name} from the hub: {error}") from error
     _need_columns(name, table.column_names, columns)
-    feature = table.features.get(columns.label)
+    label = columns.label
+    feature = table.features.get(label)
     for number, row in enumerate(table, 1):
-        if isinstance(feature, datasets.ClassLabel) and isinstance(row[columns.label], int):
-            row[columns.label] = feature.int2str(row[columns.label])
+        if isinstance(feature, datasets.ClassLabel) and isinstance(row[label], int):
+            row[label] = feature.int2str(row[label])
         yield f"{where}:{number}", row
 
 
 def _need_columns(where: object, names: Iterable[str], columns: Columns) -> None:
     names = list(names)
     for option, name in (("--text-column", columns.text), ("--label-column", columns.label)):
-        if name not in names:
+        if name is not None and name not in names:
             raise TrainingError(
                 f"{where} has no column {name!r}, name it with {option}: "
                 f"there are {', '.join(names)}"

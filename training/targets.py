@@ -97,7 +97,7 @@ def _document(example: Example, source: Source) -> NDArray[np.float32]:
     if example.label is not None and source.teaches_document:
         target[LABELS.index(example.label)] = 1.0
         if example.label in ("positive", "negative"):
-            target[LABELS.index("mixed")] = source.mixed_allowance
+            target[LABELS.index("mixed")] = source.mixed_allowance or 0.0
     return target
 
 

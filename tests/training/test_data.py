@@ -88,7 +88,43 @@ def test_texts_that_differ_only_in_spelling_are_duplicates(tmp_path: Path):
 def test_invalid_utf8_is_a_bad_row_not_a_crash(tmp_path: Path):
     (tmp_path / "a.csv").write_bytes("text,label\n好,positive\n".encode() + b"\xff\xfe,positive\n")
     _, report = read_examples(str(tmp_path / "a.csv"))
+    assert report.problems == [f"{tmp_path / 'a.csv'}:3: not utf-8"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_a_file_of_another_encoding_is_read_when_it_is_named(tmp_path: Path, name: str):
+    lines = {
+        "a.csv": "评论,标签\n很好,好评\n差,差评\n",
+        "a.tsv": "评论\t标签\n很好\t好评\n差\t差评\n",
+        "a.jsonl": '{"评论": "很好", "标签": "好评"}\n{"评论": "差", "标签": "差评"}\n',
+    }
+    (tmp_path / name).write_bytes(lines[name].encode("gb18030"))
+    given = ("评论", "标签", ["好评=positive", "差评=negative"])
+    examples, _ = read_examples(str(tmp_path / name), Columns.parse(*given, "gb18030"))
+    assert [(e.text, e.label) for e in examples] == [("很好", "positive"), ("差", "negative")]
+    with pytest.raises(TrainingError, match=r"is not utf-8; name its encoding, as --encoding gb"):
+        read_examples(str(tmp_path / name), Columns.parse(*given))
+
+
+def test_a_few_rows_that_are_ascii_do_not_stand_for_a_file_of_another_encoding(tmp_path: Path):
+    rows = "text,label\n" + "很好吃,positive\n" * 8 + "ok,positive\n"
+    (tmp_path / "a.csv").write_bytes(rows.encode("gb18030"))
+    with pytest.raises(TrainingError, match="is not utf-8"):
+        read_examples(str(tmp_path / "a.csv"))
+
+
+def test_a_text_with_half_an_emoji_is_a_bad_row_of_any_encoding(tmp_path: Path):
+    file = write(
+        tmp_path / "a.jsonl", '{"text": "好\\ud83d"}', '{"text": "好", "label": "positive"}'
+    )
+    _, report = read_examples(file)
     assert "not valid Unicode" in report.problems[0]
+
+
+def test_an_unknown_encoding_is_named(tmp_path: Path):
+    file = write(tmp_path / "a.csv", "text,label", "好,positive")
+    with pytest.raises(TrainingError, match="--encoding gbx is not known; try utf-8 or gb18030"):
+        read_examples(file, Columns(encoding="gbx"))
 
 
 @pytest.mark.parametrize(
