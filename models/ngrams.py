@@ -148,8 +148,10 @@ class Ngrams:
         return cls(**found)
 
     def save(self, file: Path) -> None:
-        with file.open("wb") as target:
+        partial = file.with_name(f"{file.name}.partial")  # half a file is never taken for one
+        with partial.open("wb") as target:
             np.savez(target, **{name: getattr(self, name) for name in _ARRAYS})
+        partial.replace(file)
 
     def read(self, rows: Sequence[Row]) -> list[Floats]:
         """Logits of each row: its text's and below them its clauses' (1 + C, `COLUMNS`)."""

@@ -24,7 +24,7 @@ from models.ngrams import NGRAMS
 from training.config import Recipe
 from training.encoders import Start, is_model, is_run, load_start, model_folder, ngrams_of
 from training.errors import TrainingError
-from training.run import RUN
+from training.plan import RUN
 from training.train import write_run
 
 _SHORTEST = 8  # no window is read here

@@ -71,9 +71,7 @@ def make_candidate(
             sets' mean against the float network.
     """
     about = json.loads((network_folder / "training.json").read_text(encoding="utf-8"))
-    # Built aside: a model that fails a gate is never a candidate, and a good one is not lost.
-    building = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(building, ignore_errors=True)
+    building = _aside(folder)
     building.mkdir(parents=True)
     shutil.copyfile(network_folder / TOKENIZER, building / TOKENIZER)
     if (network_folder / NGRAMS).is_file():
@@ -91,9 +89,34 @@ def make_candidate(
         write_manifest(building, manifest)
         manifest = replace(manifest, precisions=compare_precision(building, dev))
     scores = finish_candidate(building, manifest, dev)
+    _replace(folder, building)
+    return scores
+
+
+def calibrate_again(folder: Path, dev: Mapping[str, Sequence[Example]]) -> dict[str, Any]:
+    """Calibrate and evaluate the candidate in `folder` on `dev`; returns its scores.
+
+    Raises:
+        ArtifactError: the candidate is damaged.
+    """
+    manifest = load_manifest(folder)
+    building = _aside(folder)
+    shutil.copytree(folder, building)
+    scores = finish_candidate(building, manifest, dev)
+    _replace(folder, building)
+    return scores
+
+
+def _aside(folder: Path) -> Path:
+    """Where to build: what fails a gate, or is cut off, is never a candidate, and none is lost."""
+    building = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(building, ignore_errors=True)
+    return building
+
+
+def _replace(folder: Path, building: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
-    return scores
 
 
 def finish_candidate(

@@ -19,9 +19,11 @@ from training.options import (
     RecipeFile,
     Released,
     TextColumn,
+    given_options,
     in_sentences,
     log,
     new_run_folder,
+    processes,
     recipe_from,
     sources_from,
 )
@@ -30,6 +32,7 @@ from training.rows import Columns
 
 @in_sentences()
 def train(
+    context: typer.Context,
     data: Data = None,
     dev: Dev = None,
     recipe: RecipeFile = None,
@@ -49,7 +52,10 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1)] = None,
     accumulate: Annotated[int, typer.Option(min=1, help="Batches a step.")] = 1,
     seed: int = 1,
-    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(help="Go on from the last checkpoint of a run, with what it was begun with."),
+    ] = False,
     bf16: Annotated[
         bool | None, typer.Option(help="Half precision; by default where the hardware has it.")
     ] = None,
@@ -80,6 +86,7 @@ def train(
 
       torchrun --nproc-per-node 2 -m service train --data reviews.jsonl -o runs/two
     """
+    from training.plan import Plan, check_unchanged, read_plan
     from training.run import run
 
     log()
@@ -94,16 +101,12 @@ def train(
         "drop_leaks": drop_leaks or None,
     }
     chosen = replace(chosen, **{k: v for k, v in options.items() if v is not None})
-    candidate = run(
-        chosen,
-        folder,
-        seed=seed,
-        resume=resume,
-        bf16=bf16,
-        accumulate=accumulate,
-        precision=precision,
-        version=model_version,
-    )
+    plan = Plan(chosen, seed, accumulate, bf16, precision, model_version, processes())
+    if resume:
+        begun = read_plan(folder)
+        check_unchanged(folder, begun, plan, given_options(context))
+        plan = begun
+    candidate = run(plan, folder, resume=resume)
     if candidate:
         typer.echo(f"candidate: {candidate}\nreport: {folder / 'report' / 'report.md'}")
         typer.echo(f"next: danshi promote {candidate}")
@@ -219,8 +222,12 @@ def evaluate(
 @in_sentences()
 def export(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a training run.")] = RUNS / "latest",
-    precision: Annotated[Precision, typer.Option(help="Served precision.")] = "int8",
-    version: Annotated[str | None, typer.Option(help="Version of the model.")] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Served precision; by default the run's.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Version of the model; by default the time.")
+    ] = None,
 ) -> None:
     """Make the candidate of a finished run again: export, gates, calibration, report."""
     from training.run import make_again
@@ -238,18 +245,30 @@ def calibrate(
     data: Data = None,
     recipe: RecipeFile = None,
     data_folder: DataFolder = None,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    label_map: LabelMap = None,
+    encoding: Encoding = "utf-8",
 ) -> None:
-    """Fit a candidate's temperatures, and what its n-grams count, again on other held-out data."""
+    """Fit a candidate's temperatures, and what its n-grams count, again on held-out data.
+
+    Without --data and --recipe on those of the run that the candidate is of.
+    """
     from models.artifact import load_manifest
-    from training.candidate import finish_candidate
+    from training.candidate import calibrate_again
     from training.mixture import read_dev
+    from training.plan import RUN
+    from training.run import held_out_of
 
     log()
     if data:
-        chosen = Recipe(sources=sources_from(data, data, Columns()))
+        columns = Columns.parse(text_column, label_column, label_map or (), encoding)
+        dev = read_dev(Recipe(sources=sources_from(data, data, columns)))
+    elif recipe is None and (model.parent / RUN).is_file():
+        dev = held_out_of(model.parent)
     else:
-        chosen = recipe_from(recipe, data_folder)
-    scores = finish_candidate(model, load_manifest(model), read_dev(chosen))
+        dev = read_dev(recipe_from(recipe, data_folder))
+    scores = calibrate_again(model, dev)
     manifest = load_manifest(model)
     typer.echo(
         f"temperatures: {manifest.temperatures}; n-grams: {manifest.ngrams or 'none'}; "

@@ -1,68 +1,61 @@
 """A whole run: read, train, export, calibrate, evaluate; and its folder on disk.
 
-RUN/run.json      the recipe and the seed
+RUN/run.json      what it was begun with: recipe, seed and the rest of its `Plan`
 RUN/checkpoint-N  to resume from
 RUN/network       the trained network, and the n-grams beside it
 RUN/candidate     the model folder that `promote` takes
 RUN/report        Markdown, JSON and plots
 """
 
-import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 from models.artifact import TOKENIZER
 from models.ngrams import NGRAMS
 from models.tokenizer import TextTokenizer
 from training.candidate import make_candidate
-from training.config import Precision, Recipe, Source
+from training.config import Precision, Recipe
 from training.data import Example
 from training.encoders import ngrams_of
 from training.errors import TrainingError
 from training.mixture import Mixture, read_dev, read_mixture, training_rows
 from training.ngrams import fit_ngrams
+from training.plan import Plan, read_plan
 from training.train import check_folder, train
 
-RUN = "run.json"
 
-
-def run(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    seed: int = 1,
-    resume: bool = False,
-    bf16: bool | None = None,
-    accumulate: int = 1,
-    precision: Precision = "int8",
-    version: str | None = None,
-) -> Path | None:
-    """Train by `recipe` and make a candidate; returns its folder, None on other ranks.
-
-    A resumed run goes on by the recipe and the seed that it began with.
+def run(plan: Plan, folder: Path, *, resume: bool = False) -> Path | None:
+    """Train by `plan` and make a candidate; returns its folder, None on other ranks.
 
     Raises:
         TrainingError: as the stages do.
     """
     check_folder(folder, resume)
-    if resume:
-        recipe, seed = _read(folder)
+    recipe, seed = plan.recipe, plan.seed
     mixture = read_mixture(recipe)
     first = int(os.environ.get("RANK", "0")) == 0
     if first and not resume:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"recipe": asdict(recipe), "seed": seed}
-        (folder / RUN).write_text(json.dumps(content, ensure_ascii=False, indent=1))
+        plan.write(folder)
     network = train(
-        recipe, mixture, folder, seed=seed, resume=resume, bf16=bf16, accumulate=accumulate
+        recipe,
+        mixture,
+        folder,
+        seed=seed,
+        resume=resume,
+        bf16=plan.bf16,
+        accumulate=plan.accumulate,
     )
     if not first:
         return None
     write_ngrams(recipe, mixture, network, seed)
     candidate = folder / "candidate"
     make_candidate(
-        network, mixture.dev, candidate, recipe=recipe, precision=precision, version=version
+        network,
+        mixture.dev,
+        candidate,
+        recipe=recipe,
+        precision=plan.precision,
+        version=plan.version,
     )
     return candidate
 
@@ -77,44 +70,34 @@ def write_ngrams(recipe: Recipe, mixture: Mixture, network: Path, seed: int) -> 
         ngrams.save(network / NGRAMS)
 
 
-def make_again(folder: Path, *, precision: Precision = "int8", version: str | None = None) -> Path:
-    """The candidate of a finished run, made again from its network."""
-    recipe = recipe_of(folder)
-    if not (folder / "network" / "training.json").is_file():
+def make_again(
+    folder: Path, *, precision: Precision | None = None, version: str | None = None
+) -> Path:
+    """The candidate of a run made again from its network, as precise as the run says.
+
+    A run that was cut off behind its last step gets the n-grams that it lacks.
+
+    Raises:
+        TrainingError: the network is not trained to its end, or as the stages do.
+    """
+    plan = read_plan(folder)
+    recipe, network = plan.recipe, folder / "network"
+    if not (network / "training.json").is_file():
         raise TrainingError(f"{folder} holds no finished training; finish it with --resume")
+    if recipe.ngrams != "none" and not (network / NGRAMS).is_file():
+        write_ngrams(recipe, read_mixture(recipe), network, plan.seed)
     candidate = folder / "candidate"
     make_candidate(
-        folder / "network",
+        network,
         read_dev(recipe),
         candidate,
         recipe=recipe,
-        precision=precision,
+        precision=precision or plan.precision,
         version=version,
     )
     return candidate
 
 
 def held_out_of(folder: Path) -> dict[str, list[Example]]:
-    """The held-out examples of a run."""
-    return read_dev(recipe_of(folder))
-
-
-def recipe_of(folder: Path) -> Recipe:
-    """The recipe that a run was made by. Raises TrainingError if `folder` is no run."""
-    return _read(folder)[0]
-
-
-def _read(folder: Path) -> tuple[Recipe, int]:
-    try:
-        content = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{folder} is not the folder of a run: it has no {RUN}") from error
-    recipe = content["recipe"]
-    sources = recipe.pop("sources")
-    try:
-        recipe = Recipe(
-            sources=tuple(Source(**{**s, "labels": tuple(s["labels"])}) for s in sources), **recipe
-        )
-    except TypeError as error:
-        raise TrainingError(f"{folder} was begun by another version of this: {error}") from error
-    return recipe, content["seed"]
+    """The held-out examples of a run. Raises TrainingError if `folder` is no run."""
+    return read_dev(read_plan(folder).recipe)

@@ -14,7 +14,7 @@ from training import encoders
 from training.average import average, parse_shares
 from training.encoders import RELEASED, Start, load_start, ngrams_of, with_encoder
 from training.errors import TrainingError
-from training.run import recipe_of
+from training.plan import read_plan
 from training.train import write_run
 
 RECIPE: dict[str, Any] = {"recipe": {"sources": [], "epochs": 0.25}, "seed": 3}
@@ -47,7 +47,7 @@ def test_each_weight_is_the_mean_by_share(moved: Path, tmp_path: Path):
 
 def test_an_average_is_a_run_with_the_recipe_of_the_first_run(moved: Path, tmp_path: Path):
     network = average({"released": 1.0, str(moved): 1.0}, tmp_path / "made")
-    assert recipe_of(tmp_path / "made").epochs == 0.25
+    assert read_plan(tmp_path / "made").recipe.epochs == 0.25
     about = json.loads((network / "training.json").read_text(encoding="utf-8"))
     version = json.loads((RELEASED / "manifest.json").read_text(encoding="utf-8"))["version"]
     assert about["averaged"] == {f"danshi-zh {version}": 1.0, "moved": 1.0}
@@ -126,7 +126,7 @@ def test_a_run_of_another_version_is_named(moved: Path):
     newer = {**RECIPE, "recipe": {**RECIPE["recipe"], "later": 1}}
     (moved / "run.json").write_text(json.dumps(newer), encoding="utf-8")
     with pytest.raises(TrainingError, match=r"moved was begun by another version.*'later'"):
-        recipe_of(moved)
+        read_plan(moved)
 
 
 def test_a_finished_run_is_not_written_over(moved: Path):

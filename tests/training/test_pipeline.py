@@ -165,6 +165,32 @@ def test_a_worse_candidate_stays_a_candidate(run_folder: Path, tmp_path: Path):
     assert load_manifest(released).version == load_manifest(RELEASED).version
 
 
+def test_a_run_that_was_cut_off_before_its_ngrams_gets_them_when_it_is_exported(
+    run_folder: Path, tmp_path: Path
+):
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (run / "network" / NGRAMS).unlink()
+    made = danshi("export", str(run), "--precision", "fp32")
+    assert made.returncode == 0, made.stderr[-2000:]
+    assert NGRAMS in load_manifest(run / "candidate").files
+
+
+def test_a_candidate_is_calibrated_again_on_what_its_run_held_out(run_folder: Path, tmp_path: Path):
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    done = danshi("calibrate", str(run / "candidate"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    before, after = (load_manifest(f / "candidate") for f in (run_folder, run))
+    assert set(after.scores["sets"]) == {"seed", "mine"}
+    assert after.temperatures == pytest.approx(before.temperatures, rel=1e-3)
+    assert not (run / "candidate.partial").exists()
+
+
+def test_a_run_does_not_go_on_with_other_options(run_folder: Path):
+    done = danshi("train", "--resume", "--output", str(run_folder), "--epochs", "3")
+    assert done.returncode == 1
+    assert "was begun with epochs 1.0, not 3.0" in done.stderr
+
+
 def test_evaluate_prints_a_table_by_phenomenon(data: Path, tmp_path: Path):
     done = danshi(
         "evaluate", "--data", str(data / "dev.jsonl"), "--report", str(tmp_path / "report")
