@@ -64,11 +64,15 @@ _BEHIND_CONCESSION = {word: Connective(word, "contrast", Place.INSIDE) for word 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A connective at [start, end) of the normal form, as the rules propose it."""
+    """A connective at [start, end) of the normal form, as the rules propose it.
+
+    `grants`: it is 好是好, the first half of a turn.
+    """
 
     start: int
     end: int
     relation: Relation
+    grants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
     if cuts[0][1] is None and (
         granted := GRANTED.search(text, start, cuts[1][0] if len(cuts) > 1 else end)
     ):
-        cuts[0] = (start, Mark(granted.start(), granted.end(), "concession"))
+        cuts[0] = (start, Mark(granted.start(), granted.end(), "concession", grants=True))
     return cuts
 
 

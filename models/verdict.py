@@ -284,8 +284,16 @@ _NO_RELATION = (0.0,) * len(RELATIONS)
 def read_marks(
     clauses: Sequence[ClauseSpan], relations: Sequence[Sequence[float]] | Floats
 ) -> list[Mark | None]:
-    """Keep a mark where the network reads the word as the rules do, not as a look-alike."""
-    return [
+    """Keep a mark where the network reads the word as the rules do, not as a look-alike.
+
+    What only ever grants (好是好) stands wherever the next clause turns.
+    """
+    marks = [
         mark if mark and logits[RELATIONS.index(mark.relation)] > logits[_NONE] else None
         for mark, logits in zip((c.mark for c in clauses), relations, strict=True)
     ]
+    for i, turn in enumerate(marks[1:]):
+        proposed = clauses[i].mark
+        if proposed and proposed.grants and turn and turn.relation == "contrast":
+            marks[i] = proposed
+    return marks

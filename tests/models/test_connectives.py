@@ -118,6 +118,23 @@ def test_the_table_says_network_where_the_rules_propose_more_than_one_reading():
 
 MARKED = {
     "这部电影不坏，但也不算特别好。": ["contrast:但"],
+    "颜色好看，但闻起来有股怪味": ["contrast:但"],
+    "价格贵，但见效快": ["contrast:但"],
+    "外观不错，可是老是卡顿": ["contrast:可是"],
+    "环境不错，可口味一般": ["contrast:可"],
+    "风景不错，可人太多了": ["contrast:可"],
+    "酒店设施比较旧了。不过去机场很方便": ["contrast:不过"],
+    "好用，不过气味很大": ["contrast:不过"],
+    "屏幕大，不过分辨率低": ["contrast:不过"],
+    "酒店好，不过半夜很吵": ["contrast:不过"],
+    "都好，就是这个屏幕太暗": ["contrast:就是"],
+    "不错，就是要排队": ["contrast:就是"],
+    "都挺好，就是说明书是英文的": ["contrast:就是"],
+    "好吃，只是个头有点小": ["contrast:只是"],
+    "衣服好看，只是试衣间太小": ["contrast:只是"],
+    "尽管用了三年，还是很流畅": ["concession:尽管", "contrast:还是"],
+    "期待很高，结果很失望": ["contrast:结果"],
+    "快是快，就是回回扔驿站": ["concession:快是快", "contrast:就是"],
     "很好吃但是贵": ["contrast:但是"],
     "屏幕不错，不过要三十块贴膜": ["contrast:不过"],
     "味道好吃不过分量少": ["contrast:不过"],
@@ -150,6 +167,8 @@ UNMARKED = [
     "走过去不过三公里",
     "再好不过了",
     "不过如此",
+    "款式经典，不过时",
+    "敏感肌用了，不过敏",
     "夏天喝最好不过了",
     "比价比不过隔壁店",
     "吃得不过瘾",
@@ -171,13 +190,15 @@ UNMARKED = [
 # The rules propose the word, and only the network can tell that it is no turn.
 LEFT_TO_THE_NETWORK = [
     "真心推荐，就是好用",
+    "就是要这个味",
+    "就是要大口吃肉才爽",
+    "做完手术，结果很满意",
     "菜凉了，没想到汤也馊了",
     "很便宜，没想到还送了袜子",
     "除了好吃，还便宜",
 ]
 # What the released model gets wrong of them.
 MISREAD = {
-    "好是好，就是贵",
     "真心推荐，就是好用",
     "除了好吃，还便宜",
 }

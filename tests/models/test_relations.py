@@ -25,3 +25,10 @@ def test_a_mark_goes_where_the_network_reads_none():
 def test_the_network_alone_marks_nothing():
     clauses = split_clauses("位置偏，安静")
     assert read_marks(clauses, _logits("none", "contrast")) == [None, None]
+
+
+def test_what_only_grants_stands_wherever_the_next_clause_turns():
+    clauses = split_clauses("快是快，就是贵")
+    marks = read_marks(clauses, _logits("none", "contrast"))
+    assert [mark.relation for mark in marks if mark] == ["concession", "contrast"]
+    assert read_marks(clauses, _logits("none", "none")) == [None, None]
