@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.message import Message
+from itertools import islice
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from service.errors import (
@@ -24,8 +25,9 @@ from service.schemas import ClassifyRequest
 
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
 
-# How much of a caller's own field name an error repeats.
+# How much of a caller's own field name an error repeats, and how many wrong fields it names.
 _NAME_CHARACTERS = 40
+_MOST_ERRORS = 20
 
 
 def check_media_type(request: Request, *, lines: bool = False) -> str:
@@ -122,18 +124,29 @@ def parse_request(body: bytes, *, max_texts: int) -> ClassifyRequest:
     if not isinstance(value, dict):
         _refuse([FieldError("body", "must be a JSON object", given=json_type(value))])
     try:
-        request = ClassifyRequest.model_validate(value)
+        request = ClassifyRequest.model_validate(without_most_unknown(value, ClassifyRequest))
     except ValidationError as error:
-        _refuse([_field_error(problem) for problem in error.errors(include_url=False)])
+        problems = error.errors(include_url=False)[:_MOST_ERRORS]
+        _refuse([_field_error(problem) for problem in problems])
     if "texts" in request.model_fields_set and not 1 <= len(request.texts) <= max_texts:
         detail = f"must hold 1 to {max_texts} texts"
         _refuse([FieldError("texts", detail, max_texts, len(request.texts))])
     return request
 
 
+def without_most_unknown(value: Mapping[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
+    """`value` with the fields of `kind`, and as many others as an error names.
+
+    A body has room for half a million names, and each would be an error to build.
+    """
+    fields = kind.model_fields
+    unknown = islice((name for name in value if name not in fields), _MOST_ERRORS)
+    return {name: value[name] for name in (*(name for name in fields if name in value), *unknown)}
+
+
 def _refuse(errors: Sequence[FieldError]) -> NoReturn:
     sentence = "; ".join(f"{error.field} {error.detail}" for error in errors[:3])
-    raise InvalidRequest(f"The request is not valid: {sentence}.", errors=errors[:20])
+    raise InvalidRequest(f"The request is not valid: {sentence}.", errors=errors)
 
 
 def _field_error(problem: Any) -> FieldError:
@@ -145,7 +158,9 @@ def _field_error(problem: Any) -> FieldError:
     given = json_type(problem["input"])
     match problem["type"]:
         case "extra_forbidden":
-            close = get_close_matches(name, ClassifyRequest.model_fields, n=1)
+            # The comparison reads the whole name, which may be as long as the body.
+            short = name[:_NAME_CHARACTERS]
+            close = get_close_matches(short, ClassifyRequest.model_fields, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             return FieldError(_shown(name), f"is not a field of the request{hint}")
         case "string_type":

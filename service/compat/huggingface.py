@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import JsonSchemaMode
 
 from service import openapi, schemas
 from service.access import ERROR_SHAPE
-from service.body import json_type
+from service.body import json_type, without_most_unknown
 from service.compat import shared
 from service.errors import InvalidRequest
 
@@ -36,6 +36,11 @@ class PipelineParameters(BaseModel):
     truncation: bool = Field(
         False, description="Cut a text that is too long, instead of refusing it."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: object) -> object:
+        return without_most_unknown(given, cls) if isinstance(given, dict) else given
 
 
 class PipelineRequest(BaseModel):

@@ -10,9 +10,10 @@ import httpx2 as httpx
 import pytest
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from models.labels import LABELS
+from service.compat.huggingface import PipelineRequest
 from tests.service.support import Process, RunningApp
 
 pytestmark = pytest.mark.slow
@@ -94,6 +95,14 @@ def test_the_pipeline_says_what_is_wrong(client: httpx.Client, body: Any, senten
     answer = client.post("/", json=body)
     assert answer.status_code in {400, 422}
     assert sentence in answer.json()["error"]
+
+
+def test_of_very_many_unknown_parameters_only_some_are_looked_at() -> None:
+    parameters = {"top_k": 0} | {f"x{i}": 1 for i in range(100_000)}
+    with pytest.raises(ValidationError) as raised:
+        PipelineRequest.model_validate({"inputs": "好", "parameters": parameters})
+    assert raised.value.error_count() == 21
+    assert raised.value.errors()[0]["loc"] == ("parameters", "top_k")
 
 
 # --- text-embeddings-inference ------------------------------------------------------------------

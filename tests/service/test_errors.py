@@ -2,12 +2,14 @@
 
 import json
 import socket
+import time
 
 import httpx2 as httpx
 import pytest
 
 from models.classifier import Classifier
-from service.errors import InternalError, Problem, problem_types
+from service.body import parse_request
+from service.errors import InternalError, InvalidRequest, Problem, problem_types
 from tests.service.support import EXAMPLE, ObedientEngine, Process, RunningApp, running
 
 pytestmark = pytest.mark.slow
@@ -130,6 +132,33 @@ def test_a_request_of_the_wrong_shape_is_422_and_names_the_field(
     (error,) = [error for error in problem["errors"] if error["field"] == field]
     assert said in error["detail"]
     assert said in problem["detail"]
+
+
+def test_of_very_many_unknown_fields_the_first_twenty_errors_are_named(
+    client: httpx.Client,
+) -> None:
+    fields = {f"x{i}": 1 for i in range(100_000)} | {"text": 5}
+    problem = refused(post(client, json.dumps(fields)), 422, "invalid-request")
+    named = [error["field"] for error in problem["errors"]]
+    assert named == ["text", *(f"x{i}" for i in range(19))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{" + b",".join(b'"%x":1' % i for i in range(400_000)) + b"}",
+        b'{"%s": 1}' % (b"text" * 1_000_000),
+    ],
+    ids=["many", "long"],
+)
+def test_unknown_fields_cost_little_more_than_their_parsing(body: bytes) -> None:
+    begin = time.thread_time()
+    json.loads(body)
+    parsed = time.thread_time()
+    with pytest.raises(InvalidRequest):
+        parse_request(body, max_texts=256)
+    # An error for each would take over ten times as long as parsing.
+    assert time.thread_time() - parsed < 2 * (parsed - begin) + 0.3
 
 
 def test_a_count_over_the_limit_tells_the_limit_and_the_count(client: httpx.Client) -> None:
