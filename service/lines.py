@@ -134,7 +134,8 @@ class LineStream(Response):
 
     async def _groups(self) -> AsyncIterator[list[bytes]]:
         """The lines that have come, grouped; one that is too long is cut just above the limit."""
-        rest = b""
+        # Grown in place: a line may come in a million pieces, and each is looked at once.
+        rest = bytearray()
         more = True
         while more:
             async with asyncio.timeout(self._seconds):
@@ -143,11 +144,15 @@ class LineStream(Response):
                 self._gone.set()
                 return
             more = message.get("more_body", False)
-            *lines, rest = (rest + message.get("body", b"")).split(b"\n")
+            *lines, last = message.get("body", b"").split(b"\n")
+            if lines:
+                lines[0] = bytes(rest + lines[0])
+                rest.clear()
+            rest += last
             if not more:
-                lines.append(rest)
+                lines.append(bytes(rest))
             elif len(rest) > 2 * self._line_bytes:
-                rest = rest[: self._line_bytes + 1]
+                del rest[self._line_bytes + 1 :]
             for group in self._grouped(line for line in lines if line.strip()):
                 yield group
 
