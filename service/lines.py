@@ -23,7 +23,6 @@ from service.errors import (
     FieldError,
     InvalidRequest,
     Problem,
-    QueueFull,
     Stopping,
 )
 from service.pipeline import Pipeline
@@ -32,7 +31,6 @@ from service.record import current
 # What is grouped is computed and answered together: enough to fill batches, soon enough to flow.
 _LINES_A_GROUP = 64
 _GROUPS_UNDER_WAY = 4
-_LONGEST_PAUSE_SECONDS = 1.0
 
 Answer = Callable[[Result | Problem], dict[str, Any]]
 
@@ -182,20 +180,13 @@ class LineStream(Response):
 
     async def _results(self, texts: Sequence[object]) -> Sequence[Result | Problem]:
         deadline = asyncio.get_running_loop().time() + self._seconds
-        pause = 0.05
-        while True:
-            try:
-                return await self._pipeline.classify(
-                    texts, field="text", deadline=deadline, hung_up=self._gone.wait
-                )
-            except QueueFull as full:
-                # A stream can wait, and its client with it.
-                if asyncio.get_running_loop().time() + pause > deadline:
-                    return self._all(full, len(texts))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            except Problem as problem:
-                return self._all(problem, len(texts))
+        try:
+            # A stream can wait for room, and its client with it.
+            return await self._pipeline.classify(
+                texts, field="text", deadline=deadline, hung_up=self._gone.wait, patient=True
+            )
+        except Problem as problem:
+            return self._all(problem, len(texts))
 
     def _all(self, problem: Problem, count: int) -> list[Problem]:
         """`problem` for each of so many lines; counted here, since `Pipeline` did not."""

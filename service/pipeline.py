@@ -7,7 +7,7 @@ from typing import Protocol
 
 from models import Result, TextError
 from models.engine import Engine, RowLogits
-from models.tokenizer import Prepared
+from models.tokenizer import Prepared, Row
 from service.batcher import Batcher
 from service.body import json_type
 from service.errors import (
@@ -16,6 +16,7 @@ from service.errors import (
     InvalidRequest,
     InvalidText,
     Problem,
+    QueueFull,
 )
 from service.metrics import Metrics
 from service.record import Record, current
@@ -23,6 +24,9 @@ from service.settings import Settings
 
 # Up to so many characters the work takes less time than a thread's wake-up costs the others.
 _INLINE_CHARACTERS = 1000
+# Who waits for room in the queue asks again after this, then after twice as long, and so on.
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class ServedModel(Protocol):
@@ -68,6 +72,7 @@ class Pipeline:
         field: str,
         deadline: float,
         hung_up: Callable[[], Awaitable[object]],
+        patient: bool = False,
     ) -> list[Result | Problem]:
         """Classify `texts`; a wrong one gets its problem in its place.
 
@@ -75,6 +80,7 @@ class Pipeline:
             field: the request's field that the texts come from, for error messages.
             deadline: when the answer is of no more use, in the event loop's time.
             hung_up: returns when the client has gone.
+            patient: whether to wait for room in a full queue, instead of refusing at once.
 
         Raises:
             Problem: the request as a whole cannot be answered.
@@ -92,10 +98,7 @@ class Pipeline:
         record.stage("tokenize", begin, time.perf_counter())
 
         rows = [row for item in prepared if isinstance(item, Prepared) for row in item.rows]
-        seconds = deadline - asyncio.get_running_loop().time()
-        if seconds <= 0:
-            raise DeadlineExceeded
-        outputs = await self._batcher.submit(rows, seconds=seconds, hung_up=hung_up) if rows else []
+        outputs = await self._run(rows, deadline, hung_up, patient)
 
         begin = time.perf_counter()
         results = (
@@ -105,6 +108,28 @@ class Pipeline:
         )
         record.stage("finish", begin, time.perf_counter())
         return results
+
+    async def _run(
+        self,
+        rows: Sequence[Row],
+        deadline: float,
+        hung_up: Callable[[], Awaitable[object]],
+        patient: bool,
+    ) -> list[RowLogits]:
+        """Outputs of `rows`. What was read and counted before is not done again for a retry."""
+        loop = asyncio.get_running_loop()
+        pause = _FIRST_PAUSE_SECONDS
+        while (seconds := deadline - loop.time()) > 0:
+            if not rows:  # all texts were wrong
+                return []
+            try:
+                return await self._batcher.submit(rows, seconds=seconds, hung_up=hung_up)
+            except QueueFull:
+                if not patient or loop.time() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        raise DeadlineExceeded
 
     def _prepare(
         self, texts: Sequence[object], field: str, record: Record
