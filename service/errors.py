@@ -85,6 +85,11 @@ class InvalidUTF8(Problem):
     example = "The body is not valid UTF-8: byte 10."
 
 
+class InvalidHeader(Problem):
+    status, slug, title = 400, "invalid-header", "A header is not valid"
+    example = "The header Content-Length is not a number of bytes."
+
+
 class NotFound(Problem):
     status, slug, title = 404, "not-found", "No such path"
     example = "There is nothing at this path; /docs lists what there is."
