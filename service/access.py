@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ClientGone, InternalError, Problem
-from service.metrics import OTHER, Metrics
+from service.metrics import OTHER, PAGE, Metrics
 from service.record import Record
 from service.tracing import Traces
 
@@ -93,7 +93,9 @@ class Access:
         if (scope["method"], scope["path"]) in self._direct:
             path = scope["path"]
         route = str(path) if path in self._routes else OTHER
-        seconds = record.end(route, status)
+        # POST / answers texts; with any other method the path is the page's.
+        page = route == "/" and scope["method"] != "POST"
+        seconds = record.end(PAGE if page else route, status)
         if self._traces is not None and route not in self._quiet:
             self._traces.tell(record, scope, route, status)
         level = logging.DEBUG if route in self._quiet and status < 400 else logging.INFO

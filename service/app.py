@@ -18,7 +18,7 @@ from models import Classifier, Result
 from service import openapi, schemas
 from service.access import Access
 from service.body import JSON_LINES, check_media_type, disconnected, parse_request, read_body
-from service.compat import MODELS, add_compat
+from service.compat import MODELS, PATHS, add_compat
 from service.errors import (
     InternalError,
     MethodNotAllowed,
@@ -132,7 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_compat(app, service)
     openapi.complete_openapi(app, MODELS)
     routes = {path for route in app.routes if (path := getattr(route, "path", None))}
-    service.metrics.create_routes(sorted(routes), CLASSIFY)
+    service.metrics.create_routes(sorted(routes), (CLASSIFY, *PATHS))
     app.add_middleware(
         Access,
         metrics=service.metrics,

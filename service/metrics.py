@@ -30,6 +30,8 @@ from service.errors import ClientGone, problem_types
 
 STAGES = ("tokenize", "queue", "inference", "finish")
 OTHER = "other"
+# `GET /`: not to be counted together with `POST /`, which answers texts.
+PAGE = "page"
 
 # Of the words that turn a text, those met most; each of the rest would be a series for nothing.
 CONTRAST_WORDS = (
@@ -98,7 +100,7 @@ class Metrics:
             "requests_total",
             "Requests ended, once each, however they ended; 499 is a client that hung up. A stream "
             "that broke under way has the code of what broke it, though it was sent a 200. "
-            "Codes from 500 on, and 429, are users without an answer.",
+            "Codes from 500 on, 429 and 424 are users without an answer. The route / is POST.",
             "route",
             "code",
         )
@@ -253,13 +255,14 @@ class Metrics:
             self.rejected.labels(problem.label())
             self.rejected_texts.labels(problem.label())
 
-    def create_routes(self, routes: Iterable[str], classify: str) -> None:
-        """Create the series of `routes`; of `classify` with every code that it can answer."""
-        for route in (*routes, OTHER):
+    def create_routes(self, routes: Iterable[str], answering: Iterable[str]) -> None:
+        """Create the series of `routes`; of those `answering` texts with the codes of problems."""
+        for route in (*routes, PAGE, OTHER):
             self.request_duration.labels(route)
             self.requests.labels(route, "404" if route == OTHER else "200")
-        for code in {*(kind.status for kind in problem_types()), ClientGone.status}:
-            self.requests.labels(classify, str(code))
+        for route in answering:
+            for code in {*(kind.status for kind in problem_types()), ClientGone.status}:
+                self.requests.labels(route, str(code))
 
     def serve(self, manifest: Manifest, engine: Engine) -> None:
         """Say which model serves from now on, and what it said of its held-out texts."""

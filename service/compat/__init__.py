@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # What /openapi.json must define.
 MODELS = (*shared.MODELS, *tei.MODELS, *huggingface.MODELS)
+# Where texts are answered.
+PATHS = (tei.PATH, huggingface.PATH)
 
 
 def add_compat(app: FastAPI, service: "Service") -> None:

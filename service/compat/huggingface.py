@@ -57,6 +57,7 @@ class PipelineRequest(BaseModel):
     parameters: PipelineParameters = Field(PipelineParameters())
 
 
+PATH = "/"
 MODELS: list[tuple[type[BaseModel], JsonSchemaMode]] = [(PipelineRequest, "validation")]
 
 
@@ -65,7 +66,7 @@ def add_routes(app: FastAPI, service: "Service") -> None:
     one: dict[str, Any] = {"type": "array", "items": openapi.ref(shared.Prediction)}
 
     @app.post(
-        "/",
+        PATH,
         summary="Labels as the pipeline text-classification gives them",
         tags=[shared.TAG],
         openapi_extra=shared.describe_request(

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from fastapi.routing import APIRoute
 from prometheus_client.metrics import MetricWrapperBase
 
+from service.app import create_app
 from service.metrics import Metrics
+from service.settings import Settings
 
 SUFFIXES = {
     "counter": ("_total",),
@@ -121,6 +124,19 @@ def test_the_dashboard_shows_every_metric_of_the_service(
     recorded = {rule["record"] for rule in rules if "record" in rule}
     alerted = names([rule["expr"] for rule in rules])
     assert recorded - names(shown) - alerted == set()
+
+
+def test_requests_are_counted_on_every_route_that_answers_texts(queries: list[str]) -> None:
+    routes = create_app(Settings()).routes
+    answering = {r.path for r in routes if isinstance(r, APIRoute) and "POST" in (r.methods or ())}
+    selected = [
+        set(found.split("|"))
+        for query in queries
+        for _, selector in asked(query)
+        for found in re.findall(r'route=~?"([^"]*)"', selector)
+    ]
+    assert len(selected) > 20
+    assert all(found == answering for found in selected)
 
 
 def test_latency_is_shown_as_three_quantiles_of_the_histogram(shown: list[str]) -> None:

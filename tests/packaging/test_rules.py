@@ -88,6 +88,17 @@ def test_the_rules_and_the_service_promise_the_same(ops: Path) -> None:
     assert edges == {str(SLO_SECONDS)}
 
 
+def test_the_rules_count_as_failed_what_the_service_did_not_answer(ops: Path) -> None:
+    # As text-embeddings-inference, /predict has a 424 where the others have a 500.
+    failing = {424, 429, *(kind.status for kind in problem_types() if kind.status >= 500)}
+    codes = {200, 424, 499, *(kind.status for kind in problem_types())}
+    for name in ("rules.yml", "alerts.yml"):
+        found = re.findall(r'code=~"([^"]*)"', (ops / name).read_text(encoding="utf-8"))
+        assert found
+        for pattern in found:
+            assert {code for code in codes if re.fullmatch(pattern, str(code))} == failing
+
+
 def test_the_rules_and_the_reference_have_the_same_bins_of_confidence(ops: Path) -> None:
     rules = (ops / "rules.yml").read_text(encoding="utf-8")
     bins = re.findall(r'"bin", "([\d.]+)"', rules)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from models.labels import LABELS
 from service.compat.huggingface import PipelineRequest
-from tests.service.support import Process, RunningApp
+from tests.service.support import Process, RunningApp, metric
 
 pytestmark = pytest.mark.slow
 
@@ -281,8 +281,11 @@ def test_a_full_queue_is_overload_and_says_when_to_come_again(app: RunningApp, e
 
 def test_a_failure_of_the_engine_is_a_backend_error(app: RunningApp, engine: Any) -> None:
     engine.failure = RuntimeError("broken")
+    counted = {"route": "/predict", "code": "424"}
     with app.client() as client:
+        assert metric(client, "danshi_requests_total", **counted) == 0
         answer = client.post("/predict", json={"inputs": "好"})
+        assert metric(client, "danshi_requests_total", **counted) == 1
     assert answer.status_code == 424
     assert answer.json()["error_type"] == "Backend"
     assert "broken" not in answer.text

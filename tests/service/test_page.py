@@ -89,6 +89,22 @@ def test_all_files_of_the_page_are_one_route_in_the_metrics(app: RunningApp) -> 
         assert metric(client, "danshi_requests_total", **counted) == 2
 
 
+def test_the_page_is_not_counted_together_with_the_texts_of_its_path(app: RunningApp) -> None:
+    with app.client() as client:
+        for _ in range(3):
+            client.get("/")
+        client.head("/")
+        client.post("/", json={"inputs": "很好"})
+        client.post("/", json={"inputs": ""})
+
+        def counted(route: str, code: int) -> float:
+            return metric(client, "danshi_requests_total", route=route, code=str(code))
+
+        assert (counted("page", 200), counted("page", 405)) == (3, 1)
+        assert (counted("/", 200), counted("/", 422), counted("/", 429)) == (1, 1, 0)
+        assert metric(client, "danshi_request_duration_seconds_count", route="/") == 2
+
+
 def test_the_whole_page_is_small() -> None:
     files = [path for path in FOLDER.iterdir() if path.name != "docs.html"]
     assert sum(path.stat().st_size for path in files) < MAX_BYTES

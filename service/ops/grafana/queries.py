@@ -1,5 +1,8 @@
 """The queries that the panels share."""
 
+# The routes that answer texts; GET / is counted under `page`.
+TEXTS = 'route=~"/v1/classify|/predict|/"'
+
 
 def rate(series: str, more: str = "", by: str = "") -> str:
     """The rate of a series of this job, summed up."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.ops.grafana.panels import AMBER, GREEN, RED, Panel, graph, number, spread
-from service.ops.grafana.queries import increase, mean, quantiles, rate
+from service.ops.grafana.queries import TEXTS, increase, mean, quantiles, rate
 
 ANSWERED = ((None, RED), (0.999, GREEN))
 IN_TIME = ((None, RED), (0.99, GREEN))
@@ -34,7 +34,8 @@ def promises() -> Iterator[Panel]:
     failed, late = "job:danshi_failed:ratio_rate", "job:danshi_late:ratio_rate"
     yield number(
         "Answered, 30 days",
-        "Share of requests that got an answer, 99.9 % promised. Not answered: 5xx and 429.",
+        "Share of requests that got an answer, 99.9 % promised. Not answered: 5xx, 429, and the "
+        "424 of /predict.",
         {f'1 - {failed}30d{{job="$job"}}': ""},
         width=4,
         unit="percentunit",
@@ -85,8 +86,8 @@ def traffic() -> Iterator[Panel]:
     yield graph(
         "Requests a second, by code",
         "Is there traffic, and how is it answered? 4xx are mistakes of callers, 429 is no "
-        "room, 5xx is us, 499 hung up.",
-        {rate("danshi_requests_total", 'route="/v1/classify"', by="code"): "{{code}}"},
+        "room, 5xx and 424 are us, 499 hung up.",
+        {rate("danshi_requests_total", TEXTS, by="code"): "{{code}}"},
         width=8,
         unit="reqps",
         stack=True,
@@ -149,7 +150,7 @@ def time() -> Iterator[Panel]:
     yield spread(
         "All requests: how long",
         "Lists and streams too: two bands are two kinds of callers, not an incident.",
-        increase("request_duration_seconds", 'route="/v1/classify"'),
+        increase("request_duration_seconds", TEXTS),
         width=6,
         unit="s",
     )
