@@ -1,6 +1,7 @@
 """Everything that can be set, in one typed object; environment prefix `DANSHI_`."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
@@ -9,9 +10,19 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX = "DANSHI_"
+# What Kubernetes sets in each pod beside a Service named danshi: these names, and as
+# DANSHI_PORT the Service's address, as Docker's links had it.
+_LINKS = re.compile(r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_TCP(_\w+)?")
+_LINK = "tcp://"
 # Beside the code of `models`, found without importing it: that takes most of a second.
 _MODELS = find_spec("models")
 RELEASED_MODEL = (
@@ -21,6 +32,13 @@ RELEASED_MODEL = (
 
 class SettingsError(ValueError):
     """Wrong settings; the message holds one sentence for each, a line each."""
+
+
+class _Environment(EnvSettingsSource):
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        link = field_name == "port" and str(value).startswith(_LINK)
+        return (None if link else value), key, is_complex
 
 
 class Settings(BaseSettings):
@@ -94,6 +112,17 @@ class Settings(BaseSettings):
             )
         return self
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the environment."""
+        return init_settings, _Environment(settings_cls)
+
     def limits(self) -> dict[str, int]:
         """What a request may hold, as `GET /v1/model` reports it."""
         return {
@@ -123,7 +152,14 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> Iterator[s
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(environment):
         prefix, rest = name.upper()[: len(PREFIX)], name.upper()[len(PREFIX) :]
-        if prefix == PREFIX and rest not in known:
+        if prefix != PREFIX or _LINKS.fullmatch(rest):
+            continue
+        if rest == "PORT" and environment[name].startswith(_LINK):
+            yield (
+                f"{name} is {environment[name]}, which Kubernetes sets for a Service of this name; "
+                "that is no port, and is taken as unset."
+            )
+        elif rest not in known:
             close = get_close_matches(rest, known, n=1)
             hint = f"; did you mean {PREFIX}{close[0]}?" if close else "."
             yield f"{name} is not a setting and changes nothing{hint}"

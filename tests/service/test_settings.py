@@ -34,6 +34,41 @@ def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().port == 8000
 
 
+LINKED = {  # for a Service named danshi
+    "DANSHI_PORT": "tcp://10.96.3.4:8000",
+    "DANSHI_PORT_8000_TCP": "tcp://10.96.3.4:8000",
+    "DANSHI_PORT_8000_TCP_ADDR": "10.96.3.4",
+    "DANSHI_PORT_8000_TCP_PORT": "8000",
+    "DANSHI_PORT_8000_TCP_PROTO": "tcp",
+    "DANSHI_SERVICE_HOST": "10.96.3.4",
+    "DANSHI_SERVICE_PORT": "8000",
+    "DANSHI_SERVICE_PORT_HTTP": "8000",
+}
+
+
+def test_what_kubernetes_sets_for_a_service_of_this_name_sets_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defaults = load_settings()
+    for name, value in LINKED.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == defaults
+    assert load_settings(port="9001").port == 9001
+
+
+def test_only_the_port_that_kubernetes_overwrote_is_told() -> None:
+    assert list(unknown_variables(LINKED)) == [
+        "DANSHI_PORT is tcp://10.96.3.4:8000, which Kubernetes sets for a Service of this name; "
+        "that is no port, and is taken as unset."
+    ]
+    assert len(list(unknown_variables({"DANSHI_SERVICE_HOSTS": "", "DANSHI_PORT_X_TCP": ""}))) == 2
+
+
+def test_a_link_that_is_given_as_an_option_is_wrong() -> None:
+    with pytest.raises(SettingsError, match="must be a whole number from 0 to 65535"):
+        load_settings(port="tcp://10.96.3.4:8000")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -46,6 +81,12 @@ def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
             "port",
             "70000",
             "DANSHI_PORT (--port) must be a whole number from 0 to 65535, not '70000'.",
+        ),
+        (
+            "port",
+            "http://10.96.3.4:8000",
+            "DANSHI_PORT (--port) must be a whole number from 0 to 65535, "
+            "not 'http://10.96.3.4:8000'.",
         ),
         (
             "max_texts",
