@@ -109,10 +109,15 @@ def _without_accent(character: str) -> str:
 def _is_invisible(character: str) -> bool:
     """Accents, joiners, variation selectors, skin tones, control characters."""
     category = unicodedata.category(character)
+    if category == "Cn" and _FIRST_EMOJI <= character <= _LAST_EMOJI:
+        return False  # newer than this Python: 3.11 does not know 🩷
     return category in {"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"} or (
         "\U0001f3fb" <= character <= "\U0001f3ff" or character == "\ufffd"
     )
 
+
+# The blocks of pictographs, with room for more.
+_FIRST_EMOJI, _LAST_EMOJI = "\U0001f300", "\U0001faff"
 
 _table = _CharacterTable()
 # Begins with what is rare: a lookbehind in front would be tried at every character.

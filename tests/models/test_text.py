@@ -34,6 +34,11 @@ def test_joiners_skin_tones_and_variation_selectors_leave_no_trace():
     assert normalize("👍🏻好\u200d\ufe0f").text == "👍好"
 
 
+def test_an_emoji_newer_than_this_python_is_seen():
+    assert spell_out_emoji(normalize("这家店🩷").text) == "这家店爱"
+    assert normalize("\U0001fadf").text == "\U0001fadf"  # Unicode 16
+
+
 def test_the_commonest_emoji_are_spelt_out_in_place():
     text = "好吃👍😋"
     assert spell_out_emoji(text) == "好吃赞馋"
