@@ -1,44 +1,43 @@
 """Write the measured figures of the released model into both READMEs: `make figures`."""
 
-import json
 import re
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
-MANIFEST = ROOT / "models" / "released" / "manifest.json"
+# Its figures were rounded once; the manifest's, with four digits, would be rounded again.
+MODEL_CARD = ROOT / "models" / "released" / "MODEL_CARD.md"
 BLOCK = re.compile(r"(<!-- quality: [^\n]*-->\n)(.*?)(\n<!-- /quality -->)", re.DOTALL)
 
-# Figures of the manifest, and what the table calls them.
-_COLUMNS = {
-    "side_accuracy": "side accuracy",
-    "side_ece": "side ECE",
-    "accuracy": "label accuracy",
-    "macro_f1": "macro-F1",
-    "mixed_f1": "F1 mixed",
-    "label_ece": "label ECE",
-    "clause_accuracy": "clause accuracy",
-}
+_COLUMNS = (
+    "set",
+    "texts",
+    "side accuracy",
+    "side ECE",
+    "label accuracy",
+    "macro-F1",
+    "F1 mixed",
+    "label ECE",
+    "clause accuracy",
+)
 
 
-def table(manifest: dict[str, Any]) -> str:
+def table(model_card: str) -> str:
     """The scores by held-out set, as Markdown."""
-    lines = [
-        f"| held-out set | texts | {' | '.join(_COLUMNS.values())} |",
-        "|---" * (2 + len(_COLUMNS)) + "|",
-    ]
-    for name, figures in manifest["scores"]["sets"].items():
-        cells = " | ".join(_cell(figures.get(key)) for key in _COLUMNS)
-        lines.append(f"| {name} | {figures['texts']:,} | {cells} |")
-    return "\n".join(lines)
+    _, scores = model_card.split("\n## Scores\n")
+    first, _, *rest = re.findall(r"(?:^\|.*\n)+", scores, re.MULTILINE)[0].splitlines()
+    places = [_cells(first).index(name) for name in _COLUMNS]
+    rows = [("held-out set", *_COLUMNS[1:]), ("---",) * len(_COLUMNS)]
+    rows += [tuple(_cells(line)[place] for place in places) for line in rest]
+    return "\n".join(_line(row) for row in rows)
 
 
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return str(Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP))
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "|".join(("", *cells, "")) if cells[0] == "---" else f"| {' | '.join(cells)} |"
 
 
 def shown(readme: Path) -> str:
@@ -49,7 +48,7 @@ def shown(readme: Path) -> str:
 
 
 if __name__ == "__main__":
-    new = table(json.loads(MANIFEST.read_text(encoding="utf-8")))
+    new = table(MODEL_CARD.read_text(encoding="utf-8"))
     for file in READMES:
         text = file.read_text(encoding="utf-8")
         file.write_text(BLOCK.sub(lambda block: block[1] + new + block[3], text), encoding="utf-8")
