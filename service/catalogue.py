@@ -52,7 +52,7 @@ def find_models(released: Path) -> Iterator[Entry]:
     """
     yield Entry("released", released, load_manifest(released))
     others = {
-        "previous": released.with_name(_PREVIOUS.format(name=released.name)),
+        "previous": released.absolute().with_name(_PREVIOUS.format(name=released.name)),
         "candidate": _CANDIDATE,
     }
     for role, folder in others.items():

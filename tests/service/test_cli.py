@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.catalogue import find_models
 from service.settings import Settings
 from tests.service.support import EXAMPLE, command_environment, danshi
 
@@ -171,6 +172,12 @@ def test_models_tells_of_the_model_that_a_rollback_brings_back(tmp_path: Path) -
         ("released", "2"),
         ("previous", "1"),
     ]
+
+
+def test_models_tells_of_the_folder_that_one_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Settings().model_dir)
+    roles = [entry.role for entry in find_models(Path())]
+    assert roles[0] == "released"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -67,6 +68,18 @@ def test_wrong_texts_have_their_error_in_their_place() -> None:
     assert isinstance(third, danshi.Result)
     with pytest.raises(danshi.TextError, match="blank"):
         danshi.classify(" ")
+
+
+def test_a_missing_value_of_a_column_is_a_wrong_text() -> None:
+    column: list[Any] = ["很好", float("nan"), None]
+    first, *missing = danshi.classify_all(column)
+    assert isinstance(first, danshi.Result)
+    assert [str(error) for error in missing] == [
+        "a text is a string, not float",
+        "a text is a string, not NoneType",
+    ]
+    with pytest.raises(danshi.TextError, match="not NoneType"):
+        danshi.classify(column[2])
 
 
 def test_a_folder_that_is_no_model_is_told_in_a_sentence(tmp_path: Path) -> None:

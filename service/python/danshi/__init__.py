@@ -100,18 +100,30 @@ def classify(text: str) -> "Result":
     """What a reader sees in `text`. The first call loads the model, which takes a second.
 
     Raises:
-        TextError: the text is blank or not valid Unicode.
+        TextError: the text is blank, not valid Unicode, or no text at all.
         ArtifactError: as `load`.
     """
+    if (refused := _refused(text)) is not None:
+        raise refused
     return _default().classify(text)
 
 
 def classify_all(texts: Iterable[str]) -> "list[Result | TextError]":
     """The results of `texts`, in their order; a wrong text has its error in its place.
 
+    A missing value, as a table's column has it, is a wrong text.
+
     Raises:
         ArtifactError: as `load`.
     """
     stream = importlib.import_module(f"{models.__name__}.stream")
-    chunks = stream.classify_stream(_default(), ((None, text) for text in texts))
-    return [said for chunk in chunks for _, said in chunk]
+    items = ((None, _refused(text) or text) for text in texts)
+    return [said for chunk in stream.classify_stream(_default(), items) for _, said in chunk]
+
+
+def _refused(text: object) -> "TextError | None":
+    """Why `text` is none, whatever the caller's types promised."""
+    if isinstance(text, str):
+        return None
+    error: TextError = models.TextError(f"a text is a string, not {type(text).__name__}")
+    return error
