@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic_core import to_json
 
@@ -26,13 +26,7 @@ from service.bulk.records import (
     result_cells,
     result_value,
 )
-from service.bulk.sources import ParquetSource, Source, TextSource
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# A row group of Parquet: enough to compress, too few to matter for the memory.
-_GROUP = 8192
+from service.bulk.sources import Source, TextSource
 
 
 class Sink:
@@ -62,7 +56,7 @@ class TableSink(Sink):
 
     def __init__(self, path: Path, source: Source, delimiter: str, *, resume: bool) -> None:
         """Begin the file, or find its end."""
-        self._places = _kept_places(source)
+        self._places = kept_places(source)
         self._delimiter = delimiter
         header = [*(source.columns[i] for i in self._places), *RESULT_COLUMNS]
         self._encoding = _output_encoding(source)
@@ -163,79 +157,6 @@ class JSONLineSink(Sink):
         self._file.close()
 
 
-class ParquetSink(Sink):
-    """Parquet, in row groups. Needs pyarrow."""
-
-    def __init__(self, path: Path, source: Source, *, resume: bool) -> None:
-        """Begin the file, with what `path` holds if that is to be resumed."""
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        self._path = path
-        self._partial = path.with_name(path.name + ".partial")
-        self._places = _kept_places(source)
-        self._names = [source.columns[i] for i in self._places]
-        self._schema = self._make_schema(source)
-        self._waiting: list[dict[str, Any]] = []
-        old = None
-        if resume and path.exists():
-            try:
-                old = parquet.ParquetFile(path)
-            except (OSError, pa.ArrowException):
-                raise BulkError(f"{path} is not a whole Parquet file: begin again.") from None
-            if old.schema_arrow.names != self._schema.names:
-                raise BulkError(f"{path} has other columns than this run: it cannot be resumed.")
-        try:
-            self._writer = parquet.ParquetWriter(self._partial, self._schema)
-        except OSError as error:
-            raise BulkError(f"Cannot write {path}: {error.strerror}.") from None
-        for batch in old.iter_batches(_GROUP) if old else ():
-            table = pa.Table.from_batches([batch]).cast(self._schema)
-            self._writer.write_table(table)
-            self.kept += batch.num_rows
-            rows = table.slice(max(0, batch.num_rows - 1)).to_pylist()
-            self.last = [rows[0][name] for name in self._names] if rows else self.last
-
-    def _make_schema(self, source: Source) -> "pa.Schema":
-        import pyarrow as pa
-
-        given = source.schema if isinstance(source, ParquetSource) else None
-        number, words = pa.float64(), pa.string()
-        kinds = [words, *[number] * 5, words, words]
-        return pa.schema(
-            [
-                *(given.field(n) if given is not None else pa.field(n, words) for n in self._names),
-                *(pa.field(n, kind) for n, kind in zip(RESULT_COLUMNS, kinds, strict=True)),
-            ]
-        )
-
-    def identify(self, record: Record) -> list[Any]:
-        return [_readable(record.values[i]) for i in self._places]
-
-    def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
-        for record, result in rows:
-            cells = [*self.identify(record), *result_cells(result)]
-            self._waiting.append(dict(zip(self._schema.names, cells, strict=True)))
-        if len(self._waiting) >= _GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_pylist(self._waiting, self._schema))
-            self._waiting = []
-
-    def finish(self) -> None:
-        self._flush()
-        self._writer.close()
-        self._partial.replace(self._path)
-
-    def close(self) -> None:
-        self._writer.close()
-        self._partial.unlink(missing_ok=True)
-
-
 def open_sink(path: Path, form: str, source: Source, *, resume: bool) -> Sink:
     """The file `path` in format `form`, for the rows of `source`.
 
@@ -249,6 +170,8 @@ def open_sink(path: Path, form: str, source: Source, *, resume: bool) -> Sink:
         case "jsonl":
             return JSONLineSink(path, source, resume=resume)
         case _:
+            from service.bulk.parquet import ParquetSink
+
             return ParquetSink(path, source, resume=resume)
 
 
@@ -264,7 +187,7 @@ def open_rows(path: Path, *, resume: bool) -> BinaryIO:
         raise BulkError(f"Cannot write {path}: {error.strerror}.") from None
 
 
-def _kept_places(source: Source) -> list[int]:
+def kept_places(source: Source) -> list[int]:
     """The places of the columns that go on; results of an earlier run are replaced."""
     return [i for i, name in enumerate(source.columns) if name not in RESULT_COLUMNS]
 
@@ -282,8 +205,3 @@ def _dumps(value: object) -> bytes:
         return to_json(value, serialize_unknown=True)
     except ValueError:  # lone surrogates: bytes that were no UTF-8, or escapes that pair with none
         return json.dumps(value, default=str).encode()
-
-
-def _readable(value: Any) -> Any:
-    """Arrow's strings are UTF-8: what is not is replaced there."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value

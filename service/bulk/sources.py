@@ -144,38 +144,6 @@ class JSONLineSource(TextSource):
         return Record((text, line), text, value)
 
 
-class ParquetSource(Source):
-    """Parquet, a group of rows at a time. Needs pyarrow."""
-
-    def __init__(self, path: Path, column: str | None) -> None:
-        from pyarrow import ArrowException, parquet
-
-        try:
-            self._file = parquet.ParquetFile(path)
-        except (OSError, ArrowException) as error:
-            raise BulkError(f"Cannot read {path}: {str(error).splitlines()[0]}") from None
-        self.schema = self._file.schema_arrow
-        self.columns = self.schema.names
-        self.text_column = choose_column(self.columns, column, path)
-        self._read = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        for batch in self._file.iter_batches(batch_size=512):
-            for value in batch.to_pylist():
-                self._read += 1
-                text = value[self.text_column]
-                if not isinstance(text, str):
-                    text = TextError("the cell holds no text")
-                yield Record(list(value.values()), text, value)
-
-    def close(self) -> None:
-        self._file.close()
-
-    @property
-    def done(self) -> float | None:
-        return self._read / max(int(self._file.metadata.num_rows), 1)
-
-
 def open_source(path: Path | None, form: str, *, column: str | None, encoding: str) -> Source:
     """The rows of `path`, or of standard input, in format `form`.
 
@@ -190,6 +158,8 @@ def open_source(path: Path | None, form: str, *, column: str | None, encoding: s
         case "parquet":
             if path is None:
                 raise BulkError("Parquet is read from its end: give a file, not standard input.")
+            from service.bulk.parquet import ParquetSource
+
             return ParquetSource(path, column)
         case _:
             if column is not None:

@@ -1,0 +1,117 @@
+"""Parquet, in and out. Needs pyarrow, so it is imported where a file is Parquet."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from models import Result, TextError
+from service.bulk.records import RESULT_COLUMNS, BulkError, Record, result_cells
+from service.bulk.sinks import Sink, kept_places
+from service.bulk.sources import Source, choose_column
+
+# A row group: enough to compress, too few to matter for the memory.
+_GROUP = 8192
+
+
+class ParquetSource(Source):
+    """Parquet, a group of rows at a time."""
+
+    def __init__(self, path: Path, column: str | None) -> None:
+        try:
+            self._file = parquet.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise BulkError(f"Cannot read {path}: {str(error).splitlines()[0]}") from None
+        self.schema = self._file.schema_arrow
+        self.columns = self.schema.names
+        self.text_column = choose_column(self.columns, column, path)
+        self._read = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for batch in self._file.iter_batches(batch_size=512):
+            for value in batch.to_pylist():
+                self._read += 1
+                text = value[self.text_column]
+                if not isinstance(text, str):
+                    text = TextError("the cell holds no text")
+                yield Record(list(value.values()), text, value)
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def done(self) -> float | None:
+        return self._read / max(int(self._file.metadata.num_rows), 1)
+
+
+class ParquetSink(Sink):
+    """Parquet, in row groups, beside its place until it is whole."""
+
+    def __init__(self, path: Path, source: Source, *, resume: bool) -> None:
+        """Begin the file, with what `path` holds if that is to be resumed."""
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._places = kept_places(source)
+        self._names = [source.columns[i] for i in self._places]
+        self._schema = self._make_schema(source)
+        self._waiting: list[dict[str, Any]] = []
+        old = None
+        if resume and path.exists():
+            try:
+                old = parquet.ParquetFile(path)
+            except (OSError, pa.ArrowException):
+                raise BulkError(f"{path} is not a whole Parquet file: begin again.") from None
+            if old.schema_arrow.names != self._schema.names:
+                raise BulkError(f"{path} has other columns than this run: it cannot be resumed.")
+        try:
+            self._writer = parquet.ParquetWriter(self._partial, self._schema)
+        except OSError as error:
+            raise BulkError(f"Cannot write {path}: {error.strerror}.") from None
+        for batch in old.iter_batches(_GROUP) if old else ():
+            table = pa.Table.from_batches([batch]).cast(self._schema)
+            self._writer.write_table(table)
+            self.kept += batch.num_rows
+            rows = table.slice(max(0, batch.num_rows - 1)).to_pylist()
+            self.last = [rows[0][name] for name in self._names] if rows else self.last
+
+    def _make_schema(self, source: Source) -> pa.Schema:
+        given = source.schema if isinstance(source, ParquetSource) else None
+        number, words = pa.float64(), pa.string()
+        kinds = [words, *[number] * 5, words, words]
+        return pa.schema(
+            [
+                *(given.field(n) if given is not None else pa.field(n, words) for n in self._names),
+                *(pa.field(n, kind) for n, kind in zip(RESULT_COLUMNS, kinds, strict=True)),
+            ]
+        )
+
+    def identify(self, record: Record) -> list[Any]:
+        return [_readable(record.values[i]) for i in self._places]
+
+    def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
+        for record, result in rows:
+            cells = [*self.identify(record), *result_cells(result)]
+            self._waiting.append(dict(zip(self._schema.names, cells, strict=True)))
+        if len(self._waiting) >= _GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, self._schema))
+            self._waiting = []
+
+    def finish(self) -> None:
+        self._flush()
+        self._writer.close()
+        self._partial.replace(self._path)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def _readable(value: Any) -> Any:
+    """Arrow's strings are UTF-8: what is not is replaced there."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
