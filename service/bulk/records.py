@@ -25,6 +25,12 @@ class BulkError(RuntimeError):
     """The run cannot be done, or not go on; the message is one sentence."""
 
 
+def reason(error: Exception) -> str:
+    """What went wrong with a file, in a line without its full stop."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return (told or str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of the input.

@@ -1,19 +1,17 @@
 """Writing rows with their results: every row once, whole, and in order.
 
-A file of rows is written as it grows; what a crash tears off its end is cut by
-`resume`. Parquet is no such file: it is written beside its place and moved there
-when it is whole.
+A file of rows is written as it grows; a row that a crash has torn is cut when the run is
+resumed, behind rows of our own only. Parquet is no such file: it is written beside its place
+and moved there when it is whole.
 """
 
 import codecs
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from io import TextIOWrapper
+from io import StringIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -26,6 +24,7 @@ from service.bulk.records import (
     result_cells,
     result_value,
 )
+from service.bulk.rowfile import RowFile, lines_of, not_ours
 from service.bulk.sources import Source, TextSource
 
 
@@ -56,57 +55,77 @@ class TableSink(Sink):
 
     def __init__(self, path: Path, source: Source, delimiter: str, *, resume: bool) -> None:
         """Begin the file, or find its end."""
+        self._path = path
         self._places = kept_places(source)
         self._delimiter = delimiter
-        header = [*(source.columns[i] for i in self._places), *RESULT_COLUMNS]
-        self._encoding = _output_encoding(source)
-        self._file = open_rows(path, resume=resume)
-        end = self._find_end(path, header) if resume else 0
-        self._file.truncate(end)
-        self._file.seek(end)
-        encoding = self._encoding if end == 0 else self._encoding.removesuffix("-sig")
-        self._characters = TextIOWrapper(self._file, encoding, "surrogateescape", newline="")
-        self._rows = csv.writer(self._characters, delimiter=delimiter)
-        if end == 0:
-            self._rows.writerow(header)
+        self._columns = [*(source.columns[i] for i in self._places), *RESULT_COLUMNS]
+        encoding = _output_encoding(source)
+        # The mark belongs to the file's begin only.
+        self._encoding = encoding.removesuffix("-sig")
+        # Written with the first rows.
+        self._header = self._encode([self._columns], encoding)
+        end = self._find_end(encoding) if resume else 0
+        self._file = RowFile(path, end)
+        if end:
+            self._header = b""
 
-    def _find_end(self, path: Path, header: Sequence[str]) -> int:
+    def _find_end(self, encoding: str) -> int:
         """Count the whole rows; the offset of their end."""
         end = position = 0
+        at_end = False
 
         def lines() -> Iterator[str]:
-            nonlocal position
-            for line in self._file:
-                position += len(line)
-                if not line.endswith(b"\n"):
-                    return
-                # The mark belongs to the file's begin only.
-                encoding = self._encoding if not end else self._encoding.removesuffix("-sig")
-                yield line.decode(encoding, "surrogateescape")
+            nonlocal position, at_end
+            for line in lines_of(self._path):
+                if line.endswith(b"\n"):
+                    position += len(line)
+                    yield line.decode(self._encoding if end else encoding, "surrogateescape")
+            at_end = True
 
-        for number, row in enumerate(csv.reader(lines(), delimiter=self._delimiter)):
-            if number == 0 and row != header:
-                self._file.close()
-                raise BulkError(f"{path} has other columns than this run: it cannot be resumed.")
-            if len(row) != len(header):
-                break
-            end = position
-            self.kept = number
-            self.last = row[: len(self._places)] if number else None
+        try:
+            # Strict: the end of the file within quotes is an error, and no row.
+            for number, row in enumerate(
+                csv.reader(lines(), delimiter=self._delimiter, strict=True)
+            ):
+                if number == 0 and row != self._columns:
+                    raise BulkError(
+                        f"{self._path} has other columns than this run, and nothing was changed: "
+                        "give another file, or --force to replace this one."
+                    )
+                if len(row) != len(self._columns):
+                    raise not_ours(self._path, number)
+                end = position
+                self.kept = number
+                self.last = row[: len(self._places)] if number else None
+        except (csv.Error, UnicodeError):
+            if not at_end:
+                raise not_ours(self._path, self.kept + 1) from None
+        # A header that a crash has torn is begun again with the same bytes.
+        if not end and not self._header.startswith(b"".join(lines_of(self._path))):
+            raise not_ours(self._path, 1)
         return end
 
     def identify(self, record: Record) -> list[str]:
         return ["" if (v := record.values[i]) is None else str(v) for i in self._places]
 
     def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
-        self._rows.writerows(
+        cells = (
             [*(record.values[i] for i in self._places), *result_cells(result)]
             for record, result in rows
         )
-        self._characters.flush()
+        self._file.append(self._header + self._encode(cells, self._encoding))
+        self._header = b""
+
+    def _encode(self, rows: Iterable[Sequence[Any]], encoding: str) -> bytes:
+        lines = StringIO(newline="")
+        csv.writer(lines, delimiter=self._delimiter).writerows(rows)
+        return lines.getvalue().encode(encoding, "surrogateescape")
+
+    def finish(self) -> None:
+        self.write([])
 
     def close(self) -> None:
-        self._characters.close()
+        self._file.close()
 
 
 class JSONLineSink(Sink):
@@ -115,19 +134,22 @@ class JSONLineSink(Sink):
     def __init__(self, path: Path, source: Source, *, resume: bool) -> None:
         """Begin the file, or find its end."""
         self._columns = source.columns
-        self._file = open_rows(path, resume=resume)
-        end = self._find_end() if resume else 0
-        self._file.truncate(end)
-        self._file.seek(end)
+        self._file = RowFile(path, self._find_end(path) if resume else 0)
 
-    def _find_end(self) -> int:
+    def _find_end(self, path: Path) -> int:
+        """Count the whole rows; the offset of their end."""
         end = 0
-        for line in self._file:
+        for line in lines_of(path):
+            torn = not line.endswith(b"\n")
             try:
                 value = json.loads(line)
-            except ValueError:
-                break
-            if not line.endswith(b"\n") or not isinstance(value, dict) or KEY not in value:
+            except (ValueError, RecursionError):
+                if torn and end:
+                    break
+                raise not_ours(path, self.kept + 1) from None
+            if not _is_row(value):
+                raise not_ours(path, self.kept + 1)
+            if torn:
                 break
             end += len(line)
             self.kept += 1
@@ -145,13 +167,15 @@ class JSONLineSink(Sink):
         return dict(zip(self._columns, record.values, strict=True))
 
     def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
-        self._file.write(
+        self._file.append(
             b"".join(
                 _dumps({**self._value(record), KEY: result_value(result)}) + b"\n"
                 for record, result in rows
             )
         )
-        self._file.flush()
+
+    def finish(self) -> None:
+        self.write([])
 
     def close(self) -> None:
         self._file.close()
@@ -175,18 +199,6 @@ def open_sink(path: Path, form: str, source: Source, *, resume: bool) -> Sink:
             return ParquetSink(path, source, resume=resume)
 
 
-def open_rows(path: Path, *, resume: bool) -> BinaryIO:
-    """The file to append rows to; a new one unless `resume` and it exists."""
-    try:
-        if resume:
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            return path.open("r+b")
-        return path.open("w+b")
-    except OSError as error:
-        raise BulkError(f"Cannot write {path}: {error.strerror}.") from None
-
-
 def kept_places(source: Source) -> list[int]:
     """The places of the columns that go on; results of an earlier run are replaced."""
     return [i for i, name in enumerate(source.columns) if name not in RESULT_COLUMNS]
@@ -198,6 +210,12 @@ def _output_encoding(source: Source) -> str:
         return "utf-8"
     name = codecs.lookup(source.encoding).name
     return "utf-8-sig" if name.startswith(("utf-16", "utf-32")) else name
+
+
+def _is_row(value: Any) -> bool:
+    """Whether a line of JSON is one that JSONLineSink writes."""
+    said = value.get(KEY) if isinstance(value, dict) else None
+    return isinstance(said, dict) and bool({"label", "error"} & said.keys())
 
 
 def _dumps(value: object) -> bytes:

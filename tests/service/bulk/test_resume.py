@@ -58,12 +58,84 @@ def test_a_run_on_a_longer_input_resumes_behind_the_rows_that_are_there(
 @pytest.mark.parametrize("output", ["o.csv", "o.jsonl", "o.parquet"])
 def test_the_output_of_another_input_is_not_resumed(run: Run, tmp_path: Path, output: str) -> None:
     assert run(write(tmp_path / "a.csv", TEXTS[:3]), tmp_path / output) == 0
+    if not output.endswith("parquet"):
+        with (tmp_path / output).open("ab") as file:
+            file.write(b'"torn')
     before = (tmp_path / output).read_bytes()
     with pytest.raises(BulkError, match="Row 3 of the output is not row 3 of the input"):
         run(write(tmp_path / "b.csv", TEXTS[::-1]), tmp_path / output, resume=True)
     with pytest.raises(BulkError, match="The output has 3 rows, the input 2"):
         run(write(tmp_path / "c.csv", TEXTS[:2]), tmp_path / output, resume=True)
     assert (tmp_path / output).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("o.jsonl", '{"text": "很好", "label": "positive"}\n{"text": "难吃"}\n'),
+        ("o.jsonl", '{"text": "很好"}'),
+        ("o.jsonl", '{"text": "很好", "danshi": "positive"}\n'),
+        ("o.jsonl", '{"text": "很好", "danshi"'),
+        ("o.jsonl", "很好\n"),
+        ("o.jsonl", "[" * 100_000),
+        ("o.csv", "text,stars\n很好,5\n"),
+        ("o.csv", "很好"),
+        ("o.csv", '"text,danshi_label\n'),
+        ("o.csv", '"text" and more\n'),
+        ("o.csv", "text\rdanshi_label\n"),
+    ],
+)
+def test_a_file_that_the_command_did_not_write_is_not_resumed_and_stays_as_it_is(
+    run: Run, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    with pytest.raises(BulkError, match=rf"{name} .*nothing was changed.*--force"):
+        run(write(tmp_path / "i.csv", TEXTS), tmp_path / name, resume=True)
+    assert (tmp_path / name).read_bytes() == content.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("o.jsonl", '{"text": "很好"}\n'),
+        ("o.jsonl", '{"text": "很好"}'),
+        ("o.jsonl", "很好\n"),
+        ("o.csv", "很好\n"),
+        ("o.csv", '"很"好\n'),
+    ],
+)
+def test_a_strange_row_behind_whole_ones_is_not_cut(
+    run: Run, tmp_path: Path, name: str, row: str
+) -> None:
+    assert run(write(tmp_path / "part.csv", TEXTS[:4]), tmp_path / name) == 0
+    with (tmp_path / name).open("ab") as file:
+        file.write(row.encode())
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(BulkError, match=rf"^Row 5 of .*{name} .*nothing was changed"):
+        run(write(tmp_path / "i.csv", TEXTS), tmp_path / name, resume=True)
+    assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 4, 20, -2, -1])
+def test_a_header_that_a_crash_has_torn_is_begun_again(
+    run: Run, tmp_path: Path, length: int
+) -> None:
+    (tmp_path / "i.csv").write_text("text\n很好\n", encoding="utf-8-sig")
+    assert run(tmp_path / "i.csv", tmp_path / "o.csv") == 0
+    whole = (tmp_path / "o.csv").read_bytes()
+    header = whole.splitlines(keepends=True)[0]
+    (tmp_path / "o.csv").write_bytes(header[:length])
+    assert run(tmp_path / "i.csv", tmp_path / "o.csv", resume=True) == 0
+    assert (tmp_path / "o.csv").read_bytes() == whole
+
+
+def test_a_first_line_that_lacks_its_end_only_is_written_again(run: Run, tmp_path: Path) -> None:
+    rows = write(tmp_path / "i.csv", TEXTS)
+    assert run(rows, tmp_path / "o.jsonl") == 0
+    whole = (tmp_path / "o.jsonl").read_bytes()
+    (tmp_path / "o.jsonl").write_bytes(whole.splitlines()[0])
+    assert run(rows, tmp_path / "o.jsonl", resume=True) == 0
+    assert (tmp_path / "o.jsonl").read_bytes() == whole
 
 
 def test_a_parquet_file_that_is_not_whole_is_not_resumed(run: Run, tmp_path: Path) -> None:
