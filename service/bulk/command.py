@@ -1,6 +1,7 @@
 """What `danshi classify` is asked to do: texts, standard input or a file; printed or to a file."""
 
 import codecs
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,8 +126,18 @@ def _check_output(source: Path | None, output: Path, may_exist: bool) -> str:
     if not output.parent.is_dir():
         raise BulkError(f"There is no folder {output.parent}.")
     if output.exists():
-        if source is not None and output.samefile(source):
+        if _is_input(output, source):
             raise BulkError(f"{output} is the input: write to another file.")
         if not may_exist:
             raise BulkError(f"{output} exists: --resume continues it, --force replaces it.")
     return form
+
+
+def _is_input(output: Path, source: Path | None) -> bool:
+    """Whether `output` is `source` or, if that is None, what standard input was opened on."""
+    if source is not None:
+        return output.samefile(source)
+    try:
+        return os.path.samestat(output.stat(), os.fstat(0))
+    except OSError:  # it is closed
+        return False

@@ -53,6 +53,35 @@ def test_standard_input_can_be_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", ["--resume", "--force"])
+def test_standard_input_is_not_written_over(tmp_path: Path, option: str) -> None:
+    rows = write(tmp_path / "r.jsonl", TEXTS)
+    before = rows.read_bytes()
+    with rows.open("rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "classify", "--format", "jsonl", "-o", str(rows),
+             option],
+            env=command_environment(), stdin=file, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "is the input: write to another file." in done.stderr
+    assert rows.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_file_piped_in_is_not_emptied_by_resume(tmp_path: Path) -> None:
+    rows = write(tmp_path / "r.jsonl", TEXTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "classify", "--format", "jsonl", "-o", str(rows),
+         "--resume"],
+        env=command_environment(), input=rows.read_bytes(), capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"nothing was changed" in done.stderr
+    assert [row["text"] for row in map(json.loads, rows.read_bytes().splitlines())] == TEXTS
+
+
+@pytest.mark.slow
 def test_a_pipe_gets_each_answer_before_the_next_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "classify"],
