@@ -54,7 +54,7 @@ class ParquetSink(Sink):
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
         self._places = kept_places(source)
-        self._names = [source.columns[i] for i in self._places]
+        self._names = [_readable(source.columns[i]) for i in self._places]
         self._schema = self._make_schema(source)
         self._waiting: list[dict[str, Any]] = []
         old = None
@@ -92,7 +92,7 @@ class ParquetSink(Sink):
 
     def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
         for record, result in rows:
-            cells = [*self.identify(record), *result_cells(result)]
+            cells = [*self.identify(record), *map(_readable, result_cells(result))]
             self._waiting.append(dict(zip(self._schema.names, cells, strict=True)))
         if len(self._waiting) >= _GROUP:
             self._flush()

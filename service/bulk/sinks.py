@@ -9,7 +9,6 @@ import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,11 @@ class TableSink(Sink):
         return end
 
     def identify(self, record: Record) -> list[str]:
-        return ["" if (v := record.values[i]) is None else str(v) for i in self._places]
+        cells = ["" if (v := record.values[i]) is None else str(v) for i in self._places]
+        # As they are after a way through the file: some characters do not come back.
+        return [
+            encode(cell, self._encoding).decode(self._encoding, "surrogateescape") for cell in cells
+        ]
 
     def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
         cells = (
@@ -117,15 +120,29 @@ class TableSink(Sink):
         self._header = b""
 
     def _encode(self, rows: Iterable[Sequence[Any]], encoding: str) -> bytes:
-        lines = StringIO(newline="")
-        csv.writer(lines, delimiter=self._delimiter).writerows(rows)
-        return lines.getvalue().encode(encoding, "surrogateescape")
+        encoded = _EncodedRows(encoding)
+        csv.writer(encoded, delimiter=self._delimiter).writerows(rows)
+        return bytes(encoded)
 
     def finish(self) -> None:
         self.write([])
 
     def close(self) -> None:
         self._file.close()
+
+
+class _EncodedRows:
+    """A file, as csv.writer wants one, that holds what is written as bytes."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._rows: list[bytes] = []
+
+    def write(self, row: str) -> None:
+        self._rows.append(encode(row, self._encoding))
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._rows)
 
 
 class JSONLineSink(Sink):
@@ -216,6 +233,19 @@ def _is_row(value: Any) -> bool:
     """Whether a line of JSON is one that JSONLineSink writes."""
     said = value.get(KEY) if isinstance(value, dict) else None
     return isinstance(said, dict) and bool({"label", "error"} & said.keys())
+
+
+def encode(text: str, encoding: str) -> bytes:
+    """`text` in an encoding that may lack some of its characters, which are escaped.
+
+    Bytes that were no characters when they were read are these bytes again.
+    """
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        if len(text) == 1:
+            return text.encode(encoding, "backslashreplace")
+        return b"".join(encode(character, encoding) for character in text)
 
 
 def _dumps(value: object) -> bytes:

@@ -112,6 +112,46 @@ def test_bytes_that_are_no_utf_8_spoil_their_row_only(
     assert "--encoding" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("output", ["o.csv", "o.tsv", "o.jsonl", "o.parquet"])
+def test_an_escape_that_pairs_with_none_spoils_its_row_only(
+    run: Run, tmp_path: Path, output: str
+) -> None:
+    lines = ['{"text": "很好"}', r'{"text": "好\ud83d"}', '{"text": "难吃"}']
+    (tmp_path / "i.jsonl").write_text("\n".join(lines[:2]), encoding="utf-8")
+    assert run(tmp_path / "i.jsonl", tmp_path / output) == 1
+    # Its row is the last one, by which the rest of the input is told from another file.
+    (tmp_path / "i.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert run(tmp_path / "i.jsonl", tmp_path / output, resume=True) == 0
+    rows = read(tmp_path / output)
+    assert [bool(row["danshi_label"]) for row in rows] == [True, False, True]
+    assert "not valid Unicode" in rows[1]["danshi_error"]
+    assert rows[1]["text"] in {r"好\ud83d", "好\ud83d", "好?"}
+
+
+def test_bytes_that_are_no_utf_8_come_out_beside_an_escape_that_pairs_with_none(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "i.jsonl").write_bytes(b'{"text": "\xff\\ud83d\xfe"}')
+    assert run(tmp_path / "i.jsonl", tmp_path / "o.csv") == 1
+    assert (tmp_path / "o.csv").read_bytes().splitlines()[1].startswith(b"\xff\\ud83d\xfe,")
+
+
+def test_a_character_that_the_encoding_lacks_is_escaped(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "i.jsonl").write_bytes(r'{"text": "好\ud83d\ude00"}'.encode("gbk"))
+    assert run(tmp_path / "i.jsonl", tmp_path / "o.csv", encoding="gbk") == 0
+    assert read(tmp_path / "o.csv", "gbk")[0]["text"] == r"好\U0001f600"
+    assert run(tmp_path / "i.jsonl", tmp_path / "o.csv", encoding="gbk", resume=True) == 0
+
+
+@pytest.mark.parametrize("output", ["o.csv", "o.jsonl", "o.parquet"])
+def test_bytes_that_are_no_utf_8_may_be_in_the_header(
+    run: Run, tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "i.csv").write_bytes(b"text,\xff\n" + "很好,1\n".encode())
+    assert run(tmp_path / "i.csv", tmp_path / output) == 0
+    assert run(tmp_path / "i.csv", tmp_path / output, resume=True) == 0
+
+
 def test_gb18030_comes_out_as_it_came_in(run: Run, tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_bytes("text\n很好\n𠮷野家难吃\n".encode("gb18030"))
     assert run(tmp_path / "i.csv", tmp_path / "o.csv", encoding="gb18030") == 0
