@@ -11,6 +11,9 @@ from models import Result, TextError
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "txt")
 _SUFFIXES = {".ndjson": "jsonl", ".pq": "parquet", ".tab": "tsv", **{f".{f}": f for f in FORMATS}}
 
+# The most that a cell may hold: a table is read by csv, which refuses 131,072 unless told.
+CELL_CHARACTERS = 2**31 - 1
+
 # Of a table's result columns; a JSON Lines row has one key, named as the prefix.
 KEY = "danshi"
 RESULT_COLUMNS = tuple(

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from models import Result, TextError
 from service.bulk.records import (
+    CELL_CHARACTERS,
     KEY,
     RESULT_COLUMNS,
     BulkError,
@@ -81,6 +82,7 @@ class TableSink(Sink):
                     yield line.decode(self._encoding if end else encoding, "surrogateescape")
             at_end = True
 
+        csv.field_size_limit(CELL_CHARACTERS)
         try:
             # Strict: the end of the file within quotes is an error, and no row.
             for number, row in enumerate(

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from models import TextError
-from service.bulk.records import BulkError, Record
+from service.bulk.records import CELL_CHARACTERS, BulkError, Record
 
 # Where the text is, if the user does not say: the first of these that is a column.
 _USUAL_COLUMNS = (
     "text", "review", "content", "comment", "sentence", "body",
     "评论", "评论内容", "评价", "评价内容", "内容", "文本", "正文", "原文",
 )  # fmt: skip
-_CELL_CHARACTERS = 2**31 - 1
 
 
 class Source:
@@ -85,7 +84,7 @@ class TableSource(TextSource):
     def __init__(self, path: Path | None, encoding: str, delimiter: str, column: str | None):
         super().__init__(path, encoding)
         self._delimiter = delimiter
-        csv.field_size_limit(_CELL_CHARACTERS)
+        csv.field_size_limit(CELL_CHARACTERS)
         self._rows = csv.reader(self._characters, delimiter=delimiter)
         try:
             self.columns = next(self._rows, [])

@@ -1,5 +1,6 @@
 """Nothing is overwritten unasked, and what has stopped goes on with `--resume`."""
 
+import csv
 import signal
 import subprocess
 import sys
@@ -114,6 +115,13 @@ def test_a_strange_row_behind_whole_ones_is_not_cut(
     with pytest.raises(BulkError, match=rf"^Row 5 of .*{name} .*nothing was changed"):
         run(write(tmp_path / "i.csv", TEXTS), tmp_path / name, resume=True)
     assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_table_with_a_long_text_is_resumed(run: Run, tmp_path: Path) -> None:
+    rows = write(tmp_path / "i.jsonl", ["很好" * 100_000, "难吃"])
+    assert run(rows, tmp_path / "o.csv") == 0
+    csv.field_size_limit(131_072)  # as in a new process
+    assert run(rows, tmp_path / "o.csv", resume=True) == 0
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 4, 20, -2, -1])
