@@ -10,33 +10,38 @@ from pyarrow import parquet
 from models import Result, TextError
 from service.bulk.records import RESULT_COLUMNS, BulkError, Record, result_cells
 from service.bulk.sinks import Sink, kept_places
-from service.bulk.sources import Source, choose_column
+from service.bulk.sources import Source, choose_column, reading
 
 # A row group: enough to compress, too few to matter for the memory.
 _GROUP = 8192
+# What pyarrow raises over a damaged file, or over a value that Python has no room for.
+_DAMAGES = (OSError, pa.ArrowException, ValueError, OverflowError)
 
 
 class ParquetSource(Source):
     """Parquet, a group of rows at a time."""
 
     def __init__(self, path: Path, column: str | None) -> None:
-        try:
+        self._path = path
+        with reading(path, _DAMAGES):
             self._file = parquet.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
-            raise BulkError(f"Cannot read {path}: {str(error).splitlines()[0]}") from None
         self.schema = self._file.schema_arrow
         self.columns = self.schema.names
         self.text_column = choose_column(self.columns, column, path)
         self._read = 0
 
     def __iter__(self) -> Iterator[Record]:
-        for batch in self._file.iter_batches(batch_size=512):
-            for value in batch.to_pylist():
-                self._read += 1
-                text = value[self.text_column]
-                if not isinstance(text, str):
-                    text = TextError("the cell holds no text")
-                yield Record(list(value.values()), text, value)
+        for value in self._values():
+            self._read += 1
+            text = value[self.text_column]
+            if not isinstance(text, str):
+                text = TextError("the cell holds no text")
+            yield Record(list(value.values()), text, value)
+
+    def _values(self) -> Iterator[dict[str, Any]]:
+        with reading(self._path, _DAMAGES):
+            for batch in self._file.iter_batches(batch_size=512):
+                yield from batch.to_pylist()
 
     def close(self) -> None:
         self._file.close()

@@ -1,21 +1,25 @@
 """Reading the rows of a file, or of standard input, one after the other."""
 
+import codecs
 import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models import TextError
-from service.bulk.records import CELL_CHARACTERS, BulkError, Record
+from service.bulk.records import CELL_CHARACTERS, BulkError, Record, reason
 
 # Where the text is, if the user does not say: the first of these that is a column.
 _USUAL_COLUMNS = (
     "text", "review", "content", "comment", "sentence", "body",
     "评论", "评论内容", "评价", "评价内容", "内容", "文本", "正文", "原文",
 )  # fmt: skip
+
+T = TypeVar("T")
 
 
 class Source:
@@ -25,6 +29,11 @@ class Source:
     text_column: str
 
     def __iter__(self) -> Iterator[Record]:
+        """The rows.
+
+        Raises:
+            BulkError: the input cannot be read on.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
@@ -41,26 +50,31 @@ class TextSource(Source):
 
     def __init__(self, path: Path | None, encoding: str) -> None:
         """Open `path`; None is standard input."""
-        try:
-            # Unbuffered at the bottom: at exit, a thread may still wait in a read.
-            self._raw = FileIO(0, closefd=False) if path is None else FileIO(path)
-        except OSError as error:
-            raise BulkError(f"Cannot read {path}: {error.strerror}.") from None
-        self._size = os.fstat(self._raw.fileno()).st_size if path is not None else 0
-        buffered = BufferedReader(self._raw)
+        self._name = path or "standard input"
         # A file's own mark wins over what was expected.
         if encoding in {"utf-8", "utf-8-sig"} and path is not None:
-            encoding = "utf-8-sig" if buffered.peek(3)[:3] == b"\xef\xbb\xbf" else "utf-8"
+            with reading(path), path.open("rb") as file:
+                encoding = "utf-8-sig" if file.read(3) == codecs.BOM_UTF8 else "utf-8"
         elif encoding == "utf-8":
             encoding = "utf-8-sig"  # a pipe must not be waited for; the mark is dropped if it comes
         self.encoding = encoding
+        with reading(self._name):
+            # Unbuffered at the bottom: at exit, a thread may still wait in a read.
+            self._raw = FileIO(0, closefd=False) if path is None else FileIO(path)
+        self._size = os.fstat(self._raw.fileno()).st_size if path is not None else 0
         # A byte that is no character spoils its row, which keeps it, and not the run.
-        self._characters = TextIOWrapper(buffered, encoding, "surrogateescape", newline="")
+        self._characters = TextIOWrapper(
+            BufferedReader(self._raw), encoding, "surrogateescape", newline=""
+        )
 
     def close(self) -> None:
         # Not standard input: a thread may wait in a read, and a close would wait for it.
         if self._raw.closefd:
             self._characters.close()
+
+    def _read(self, rows: Iterator[T]) -> Iterator[T]:
+        with reading(self._name):
+            yield from rows
 
     @property
     def done(self) -> float | None:
@@ -74,7 +88,7 @@ class LineSource(TextSource):
     text_column = "text"
 
     def __iter__(self) -> Iterator[Record]:
-        for line in _lines(self._characters):
+        for line in self._read(_lines(self._characters)):
             yield Record((line,), line, {"text": line})
 
 
@@ -85,7 +99,7 @@ class TableSource(TextSource):
         super().__init__(path, encoding)
         self._delimiter = delimiter
         csv.field_size_limit(CELL_CHARACTERS)
-        self._rows = csv.reader(self._characters, delimiter=delimiter)
+        self._rows = self._read(csv.reader(self._characters, delimiter=delimiter))
         try:
             self.columns = next(self._rows, [])
             if not self.columns:
@@ -119,7 +133,7 @@ class JSONLineSource(TextSource):
         self.text_column = column or "text"
 
     def __iter__(self) -> Iterator[Record]:
-        for line in _lines(self._characters):
+        for line in self._read(_lines(self._characters)):
             if line.strip():
                 yield self._record(line)
 
@@ -184,6 +198,17 @@ def choose_column(columns: Sequence[str], wanted: str | None, path: Path | None)
             if column.strip().lower() == name:
                 return column
     raise BulkError(f"Which column holds the text? Give --column and one of {shown}.")
+
+
+@contextmanager
+def reading(
+    name: Path | str, kinds: tuple[type[Exception], ...] = (OSError, UnicodeError, csv.Error)
+) -> Iterator[None]:
+    """What fails within, by an error of `kinds`, is a BulkError that names the input."""
+    try:
+        yield
+    except kinds as error:
+        raise BulkError(f"Cannot read {name}: {reason(error)}.") from error
 
 
 def _lines(characters: TextIOWrapper) -> Iterator[str]:

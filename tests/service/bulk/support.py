@@ -59,3 +59,13 @@ def read(path: Path, encoding: str = "utf-8-sig") -> list[dict[str, Any]]:
         row |= {"danshi_label": said.get("label"), "danshi_error": error}
         rows.append(row)
     return rows
+
+
+def damaged(path: Path, texts: list[str]) -> Path:
+    """A Parquet file, each text a row group, of which the last cannot be read."""
+    parquet.write_table(pa.table({"text": texts}), path, row_group_size=1)
+    chunk = parquet.read_metadata(path).row_group(len(texts) - 1).column(0)
+    with path.open("r+b") as file:
+        file.seek(chunk.data_page_offset)
+        file.write(b"\xff" * 16)
+    return path
