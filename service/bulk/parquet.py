@@ -1,6 +1,10 @@
 """Parquet, in and out. Needs pyarrow, so it is imported where a file is Parquet."""
 
+import errno
+import os
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from models import Result, TextError
-from service.bulk.records import RESULT_COLUMNS, BulkError, Record, result_cells
+from service.bulk.records import RESULT_COLUMNS, BulkError, Record, reason, result_cells
 from service.bulk.sinks import Sink, kept_places
 from service.bulk.sources import Source, choose_column, reading
 
@@ -62,24 +66,33 @@ class ParquetSink(Sink):
         self._names = [_readable(source.columns[i]) for i in self._places]
         self._schema = self._make_schema(source)
         self._waiting: list[dict[str, Any]] = []
-        old = None
-        if resume and path.exists():
-            try:
-                old = parquet.ParquetFile(path)
-            except (OSError, pa.ArrowException):
-                raise BulkError(f"{path} is not a whole Parquet file: begin again.") from None
-            if old.schema_arrow.names != self._schema.names:
-                raise BulkError(f"{path} has other columns than this run: it cannot be resumed.")
-        try:
+        self._written = 0
+        old = self._open_old() if resume and path.exists() else None
+        with self._writing():
             self._writer = parquet.ParquetWriter(self._partial, self._schema)
-        except OSError as error:
-            raise BulkError(f"Cannot write {path}: {error.strerror}.") from None
-        for batch in old.iter_batches(_GROUP) if old else ():
-            table = pa.Table.from_batches([batch]).cast(self._schema)
-            self._writer.write_table(table)
-            self.kept += batch.num_rows
-            rows = table.slice(max(0, batch.num_rows - 1)).to_pylist()
-            self.last = [rows[0][name] for name in self._names] if rows else self.last
+        try:
+            self._copy(old)
+        except BaseException:
+            self.close()
+            raise
+        self.kept = self._written
+
+    def _open_old(self) -> parquet.ParquetFile:
+        try:
+            old = parquet.ParquetFile(self._path)
+        except (OSError, pa.ArrowException):
+            raise BulkError(f"{self._path} is not a whole Parquet file: begin again.") from None
+        if old.schema_arrow.names != self._schema.names:
+            raise BulkError(f"{self._path} has other columns than this run: it cannot be resumed.")
+        return old
+
+    def _copy(self, old: parquet.ParquetFile | None) -> None:
+        with reading(self._path, _DAMAGES):
+            for batch in old.iter_batches(_GROUP) if old else ():
+                table = pa.Table.from_batches([batch]).cast(self._schema)
+                self._add(table)
+                rows = table.slice(max(0, batch.num_rows - 1)).to_pylist()
+                self.last = [rows[0][name] for name in self._names] if rows else self.last
 
     def _make_schema(self, source: Source) -> pa.Schema:
         given = source.schema if isinstance(source, ParquetSource) else None
@@ -104,17 +117,54 @@ class ParquetSink(Sink):
 
     def _flush(self) -> None:
         if self._waiting:
-            self._writer.write_table(pa.Table.from_pylist(self._waiting, self._schema))
+            with self._writing():
+                table = pa.Table.from_pylist(self._waiting, self._schema)
+            self._add(table)
             self._waiting = []
+
+    def _add(self, table: pa.Table) -> None:
+        with self._writing():
+            # A write that fails leaves a file that cannot be ended, and of which nothing can be
+            # read. So there must be room for these rows and, as large, the end.
+            if shutil.disk_usage(self._partial.parent).free < 2 * table.nbytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._writer.write_table(table)
+        self._written += table.num_rows
 
     def finish(self) -> None:
         self._flush()
-        self._writer.close()
-        self._partial.replace(self._path)
+        self._seal()
+
+    def _seal(self) -> None:
+        with self._writing():
+            self._writer.close()
+            # After a write that failed, closing is silent and ends no file.
+            if parquet.read_metadata(self._partial).num_rows != self._written:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            self._partial.replace(self._path)
+
+    def salvage(self) -> bool:
+        with suppress(Exception):  # these rows may be what failed
+            self._flush()
+        if self._written == self.kept:
+            return False
+        try:
+            self._seal()
+        except BulkError:
+            return False
+        return True
 
     def close(self) -> None:
-        self._writer.close()
+        with suppress(OSError):
+            self._writer.close()
         self._partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise BulkError(f"Cannot write {self._path}: {reason(error)}.") from error
 
 
 def _readable(value: Any) -> Any:

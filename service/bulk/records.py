@@ -25,7 +25,7 @@ RESULT_COLUMNS = tuple(
 
 
 class BulkError(RuntimeError):
-    """The run cannot be done, or not go on; the message is one sentence."""
+    """The run cannot be done, or not go on; the message tells the user why, in a line."""
 
 
 def reason(error: Exception) -> str:

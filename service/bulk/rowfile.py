@@ -20,6 +20,7 @@ class RowFile:
         Raises:
             BulkError: it cannot be written.
         """
+        self._path = path
         self._end = end
         try:
             # Unbuffered: what a full disk refuses would be tried, and refused, again by `close`.
@@ -31,17 +32,17 @@ class RowFile:
         """Add whole rows, all or none of them.
 
         Raises:
-            OSError: they cannot be written.
+            BulkError: they cannot be written.
         """
         left = memoryview(rows)
         try:
             self._file.truncate(self._end)
             while left:
                 left = left[self._file.write(left) :]
-        except OSError:
+        except OSError as error:
             with suppress(OSError):
                 self._file.truncate(self._end)
-            raise
+            raise BulkError(f"Cannot write {self._path}: {reason(error)}.") from error
         self._end += len(rows)
 
     def close(self) -> None:

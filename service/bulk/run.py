@@ -43,27 +43,49 @@ def run(
     """Classify the rows of `source` into `output`.
 
     Raises:
-        BulkError: the output does not continue the input, or cannot be written.
+        BulkError: the output does not continue the input or cannot be written, or the input
+            cannot be read on.
+        whatever the engine raises, once what was done before is kept.
     """
     with closing(source), closing(open_sink(output, form, source, resume=resume)) as sink:
         outcome = Outcome(kept=sink.kept)
         begin = time.perf_counter()
         try:
-            with _interruptible() as interrupt, Progress(source, sink.kept) as progress:
-                for rows in classify_stream(classifier, _items(source, sink, progress)):
-                    with interrupt.held():
-                        sink.write(rows)
-                        outcome.rows += len(rows)
-                        outcome.wrong += sum(isinstance(said, TextError) for _, said in rows)
-                        outcome.hint = outcome.hint or _encoding_hint(source, rows)
-                    progress.advance(len(rows))
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-        except OSError as error:
-            raise BulkError(f"{output}: {error.strerror}; --resume goes on from there.") from error
-        sink.finish()
+            _classify(classifier, source, sink, outcome)
+            sink.finish()
+        except Exception as error:
+            told = _salvage(sink, outcome)
+            if isinstance(error, BulkError):
+                raise BulkError(f"{error} {told}".rstrip()) from error
+            if told:
+                print(f"danshi: {output}: {told}", file=sys.stderr)
+            raise
         outcome.seconds = time.perf_counter() - begin
         return outcome
+
+
+def _classify(classifier: Classifier, source: Source, sink: Sink, outcome: Outcome) -> None:
+    """Write row after row, to the end or until it is interrupted."""
+    try:
+        with _interruptible() as interrupt, Progress(source, sink.kept) as progress:
+            for rows in classify_stream(classifier, _items(source, sink, progress)):
+                with interrupt.held():
+                    sink.write(rows)
+                    outcome.rows += len(rows)
+                    outcome.wrong += sum(isinstance(said, TextError) for _, said in rows)
+                    outcome.hint = outcome.hint or _encoding_hint(source, rows)
+                progress.advance(len(rows))
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+
+
+def _salvage(sink: Sink, outcome: Outcome) -> str:
+    """Keep what was done before a failure; what to tell of it."""
+    if not outcome.rows:
+        return ""
+    if sink.salvage():
+        return "What was done before is kept: --resume goes on from there."
+    return "Nothing that this run did could be kept."
 
 
 def _items(

@@ -39,11 +39,23 @@ class Sink:
         raise NotImplementedError
 
     def write(self, rows: Iterable[tuple[Record, Result | TextError]]) -> None:
-        """Add rows."""
+        """Add rows.
+
+        Raises:
+            BulkError: they cannot be written.
+        """
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Make the file whole."""
+        """Make the file whole.
+
+        Raises:
+            BulkError: that cannot be done.
+        """
+
+    def salvage(self) -> bool:
+        """After a failure, make a file of the rows that were added before; whether there is one."""
+        return True
 
     def close(self) -> None:
         """Let go of the file, whole or not."""

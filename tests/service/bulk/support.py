@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,23 @@ def read(path: Path, encoding: str = "utf-8-sig") -> list[dict[str, Any]]:
 
 
 def damaged(path: Path, texts: list[str]) -> Path:
-    """A Parquet file, each text a row group, of which the last cannot be read."""
-    parquet.write_table(pa.table({"text": texts}), path, row_group_size=1)
-    chunk = parquet.read_metadata(path).row_group(len(texts) - 1).column(0)
+    """A Parquet file in groups of 512 rows, of which the last cannot be read."""
+    parquet.write_table(pa.table({"text": texts}), path, row_group_size=512)
+    metadata = parquet.read_metadata(path)
+    chunk = metadata.row_group(metadata.num_row_groups - 1).column(0)
+    begin = chunk.dictionary_page_offset or chunk.data_page_offset
     with path.open("r+b") as file:
-        file.seek(chunk.data_page_offset)
-        file.write(b"\xff" * 16)
+        file.seek(begin)
+        file.write(b"\xff" * chunk.total_compressed_size)
     return path
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Files of this process cannot grow beyond `size` bytes, as if the disk were full."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
