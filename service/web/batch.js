@@ -28,7 +28,7 @@ export class Batch {
     this.seconds = 0;
     this.running = false;
     this.size = Math.min(FIRST, limits.max_texts);
-    this.left = [[0, texts.length]];
+    this.left = texts.length ? [[0, texts.length]] : []; // never an empty part
     this.marks = [];
   }
 
@@ -100,13 +100,13 @@ export class Batch {
   /** A part that is too much for the service as a whole is cut in two. */
   refused(error, [from, to]) {
     if (!(error instanceof ServiceError) || ![408, 413, 422].includes(error.status)) return false;
-    if (to - from === 1) {
-      this.results[from] = { error: error.problem ?? { status: error.status, detail: error.message } };
-      this.note(1);
-    } else {
+    if (to - from > 1) {
       const middle = (from + to) >> 1;
       this.size = Math.max(1, middle - from);
       this.left.unshift([from, middle], [middle, to]);
+    } else {
+      this.results[from] = { error: error.problem ?? { status: error.status, detail: error.message } };
+      this.note(1);
     }
     return true;
   }

@@ -116,6 +116,7 @@ export default {
   "file.which": "The texts are in",
   "file.header": "The first row holds the names of the columns",
   "file.preview": "The first of them:",
+  "file.rowless": "There are no rows under the names of the columns.",
   "file.go": "Classify {n} texts",
   "file.big": "The file is larger than {mb} MB, too much for a page. Use the command line: danshi classify.",
   "file.excel": "This is an Excel workbook or another archive. Save the sheet as CSV and open that.",

@@ -69,31 +69,34 @@ function draw() {
 function setup() {
   const { source, header, column } = state;
   const columns = names();
+  const records = rows();
+  // What then describes the controls: who does not see the page hears it, too.
+  const rowless = records.length ? null : "file-rowless";
   const select = make("select", {
-    id: "file-column",
+    id: "file-column", "aria-describedby": rowless,
     onchange: ({ target }) => {
       state.column = Number(target.value);
       redraw("#file-column");
     },
   }, columns.map((name, i) => make("option", { value: i, selected: i === column }, name)));
   const first = make("input", {
-    type: "checkbox", id: "file-header", checked: header,
+    type: "checkbox", id: "file-header", checked: header, "aria-describedby": rowless,
     onchange: ({ target }) => {
       state.header = target.checked;
       redraw("#file-header");
     },
   });
-  const preview = rows().slice(0, PREVIEW).map((record) => make("li", {}, record[column] || "—"));
+  const preview = records.slice(0, PREVIEW).map((record) => make("li", {}, record[column] || "—"));
   return make("form", { class: "card setup", onsubmit: start },
     make("h2", {}, source.name),
-    make("p", { class: "soft" }, t("file.holds", { n: number(rows().length), columns: number(columns.length), encoding: source.encoding })),
+    make("p", { class: "soft" }, t("file.holds", { n: number(records.length), columns: number(columns.length), encoding: source.encoding })),
     make("div", { class: "row" },
       make("label", { for: "file-column" }, t("file.which")), select,
       source.names ? null : make("label", { class: "check" }, first, t("file.header"))),
-    make("p", { class: "soft" }, t("file.preview")),
-    make("ul", { class: "preview", lang: "zh-CN" }, preview),
+    rowless ? make("p", { id: rowless, class: "wrong" }, t("file.rowless"))
+      : [make("p", { class: "soft" }, t("file.preview")), make("ul", { class: "preview", lang: "zh-CN" }, preview)],
     make("div", { class: "row" },
-      make("button", { type: "submit", class: "main" }, t("file.go", { n: number(rows().length) })),
+      make("button", { type: "submit", class: "main", disabled: Boolean(rowless) }, t("file.go", { n: number(records.length) })),
       make("button", { type: "button", onclick: another }, t("file.another"))));
 }
 

@@ -116,6 +116,7 @@ export default {
   "file.which": "文字所在的列",
   "file.header": "第一行是列名",
   "file.preview": "前几条：",
+  "file.rowless": "列名下面没有数据。",
   "file.go": "分析 {n} 条文字",
   "file.big": "文件超过 {mb} MB，不适合在页面里处理。请用命令行：danshi classify。",
   "file.excel": "这是 Excel 工作簿或压缩包。请把工作表另存为 CSV 再打开。",

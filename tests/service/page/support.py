@@ -1,5 +1,7 @@
 """Chromium as a person uses it, and what its page must never do."""
 
+import csv
+import io
 import os
 import shutil
 import threading
@@ -102,6 +104,21 @@ def ask(page: Page, text: str) -> None:
     """The same, and wait for the answer."""
     send(page, text)
     page.locator(".result").wait_for()
+
+
+def table(*rows: list[str], delimiter: str = ",") -> str:
+    """What a spreadsheet saves."""
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows(rows)
+    return out.getvalue()
+
+
+def choose(page: Page, name: str, content: bytes | str) -> None:
+    """Open a file of this name and content."""
+    data = content.encode() if isinstance(content, str) else content
+    page.get_by_label("Choose a file").set_input_files(
+        {"name": name, "mimeType": "text/plain", "buffer": data}
+    )
 
 
 @contextmanager

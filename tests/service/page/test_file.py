@@ -1,7 +1,6 @@
 """A whole file: dropped, run, looked at, taken along."""
 
 import csv
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models.classifier import Classifier
-from tests.service.page.support import TURN, OpenPage, full_queue
+from tests.service.page.support import TURN, OpenPage, choose, full_queue, table
 from tests.service.support import ObedientEngine, Process, RunningApp, running
 
 pytestmark = pytest.mark.slow
@@ -41,19 +40,6 @@ def fast(classifier: Classifier, engine: ObedientEngine) -> Iterator[RunningApp]
     with running(classifier) as app:
         yield app
         engine.release()
-
-
-def table(*rows: list[str], delimiter: str = ",") -> str:
-    out = io.StringIO()
-    csv.writer(out, delimiter=delimiter).writerows(rows)
-    return out.getvalue()
-
-
-def choose(page: Page, name: str, content: bytes | str) -> None:
-    data = content.encode() if isinstance(content, str) else content
-    page.get_by_label("Choose a file").set_input_files(
-        {"name": name, "mimeType": "text/plain", "buffer": data}
-    )
 
 
 def run(page: Page, count: int) -> None:

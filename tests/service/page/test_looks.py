@@ -45,6 +45,14 @@ def states(page: Page) -> Iterator[str]:
     )
     page.locator(".setup").wait_for()
     yield "a file"
+    page.locator("#file-input").set_input_files(
+        {"name": "t.csv", "mimeType": "text/csv", "buffer": b"text"}
+    )
+    page.locator("#file-rowless").wait_for()
+    yield "a file without rows"
+    page.locator("#file-input").set_input_files(
+        {"name": "t.txt", "mimeType": "text/plain", "buffer": ROWS.encode()}
+    )
     page.locator(".setup button.main").click()
     page.locator(".actions button.main").wait_for()
     page.locator(".read").first.click()
