@@ -59,10 +59,10 @@ async function readLines(text) {
 }
 
 async function readJSON(text) {
-  const values = [];
+  let values = [];
   if (/^\s*\[/.test(text)) {
     try {
-      values.push(...[].concat(JSON.parse(text)).map((value) => [value, 0]));
+      values = JSON.parse(text);
     } catch {
       throw new FileError(t("file.json", { line: 1 }));
     }
@@ -72,7 +72,7 @@ async function readJSON(text) {
       if (index % 5000 === 4999) await pause();
       if (!line.trim()) continue;
       try {
-        values.push([JSON.parse(line), index]);
+        values.push(JSON.parse(line));
       } catch {
         throw new FileError(t("file.json", { line: number(index + 1) }));
       }
@@ -80,10 +80,10 @@ async function readJSON(text) {
   }
   const names = new Set();
   const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-  for (const [value] of values) if (isRecord(value)) Object.keys(value).forEach((key) => names.add(key));
-  if (!names.size) return { records: values.map(([value]) => [asText(value)]), names: [t("file.line")] };
+  for (const value of values) if (isRecord(value)) Object.keys(value).forEach((key) => names.add(key));
+  if (!names.size) return { records: values.map((value) => [asText(value)]), names: [t("file.line")] };
   const keys = [...names];
-  return { records: values.map(([value]) => keys.map((key) => asText(value?.[key]))), names: keys };
+  return { records: values.map((value) => keys.map((key) => asText(value?.[key]))), names: keys };
 }
 
 function asText(value) {

@@ -1,5 +1,7 @@
 """A file until it runs: what is opened, and what there is to send."""
 
+import json
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -56,3 +58,8 @@ def test_what_is_refused_is_cut_down_to_single_texts_and_no_further(
     main = page.locator("script[type=module]").get_attribute("src")
     assert page.evaluate(BATCH, [main, texts]) == [True, [422] * len(texts)]
     assert len(asked) == requests
+
+
+def test_an_array_of_very_many_records_is_opened(page: Page) -> None:
+    choose(page, "many.json", json.dumps([{"text": "很好", "n": 1}] * 200_000))
+    expect(page.locator(".setup")).to_contain_text("Rows: 200,000. Columns: 2.", timeout=20_000)
