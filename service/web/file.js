@@ -13,6 +13,8 @@ const PREVIEW = 3;
 
 /** What is open: `source` a file read, `run` its texts on their way or done. */
 const state = { source: null, header: false, column: 0, run: null, problem: null };
+/** The file opened last. One before it may be read to its end later. */
+let last = null;
 
 /** Open `file`; says in plain words when that cannot be done. */
 export async function openFile(file) {
@@ -20,10 +22,12 @@ export async function openFile(file) {
     problem(t("file.running"));
     return;
   }
+  last = file;
   reset();
   problem(null, t("file.reading", { name: file.name }));
   try {
     const source = await readFile(file);
+    if (file !== last) return;
     problem(null);
     state.source = source;
     state.header = !source.names && looksLikeHeader(source.records);
@@ -31,6 +35,7 @@ export async function openFile(file) {
     draw();
     byId("file-setup").querySelector("select").focus();
   } catch (error) {
+    if (file !== last) return;
     problem(error instanceof FileError ? error.message : t("file.unreadable"));
   }
 }
@@ -114,16 +119,18 @@ function another() {
 async function start(event) {
   event.preventDefault();
   problem(null);
+  const { source, column } = state;
+  const shown = { names: names(), records: rows() };
   let info;
   try {
     info = await getModel();
   } catch (error) {
-    problem(explain(error));
+    if (source === state.source) problem(explain(error));
     return;
   }
-  const records = rows();
-  const texts = records.map((record) => record[state.column] ?? "");
-  state.source.shown = { names: names(), records };
+  if (source !== state.source || state.run) return; // another file meanwhile, or a second click
+  const texts = shown.records.map((record) => record[column] ?? "");
+  source.shown = shown;
   const batch = new Batch(texts, info.limits, {
     onWait: ({ seconds, error }) => say(`${explain(error)} ${t("file.waits", { s: seconds })}`),
     onResume: () => say(""),
