@@ -50,6 +50,8 @@ export function askForm({ form, areas, notice, output, body, show }) {
 
   const submit = async () => {
     asking?.abort();
+    asking = null; // how it ends is no longer shown
+    button.removeAttribute("aria-busy");
     const texts = areas.map((area) => area.value);
     const reason = objection(texts);
     if (reason) {

@@ -74,3 +74,13 @@ def test_a_service_that_has_gone_is_said_to_be_out_of_reach(page: Page, app: Run
     send(page, TURN)
     expect(page.locator("#one-notice")).to_contain_text("The service cannot be reached.")
     expect(page.locator("#one-notice")).to_contain_text("attempt 2 of 6")
+
+
+def test_a_hint_outlives_the_request_that_it_replaced(page: Page, engine: ObedientEngine) -> None:
+    engine.hold()
+    send(page, TURN)
+    assert engine.entered.wait(30)
+    send(page, " ")
+    expect(page.get_by_role("button", name="Read it")).not_to_have_attribute("aria-busy", "true")
+    page.wait_for_timeout(600)  # longer than it takes until "Reading…" is shown
+    expect(page.get_by_role("alert")).to_contain_text("There is no text yet")
