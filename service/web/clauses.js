@@ -9,7 +9,7 @@ const FARTHEST = 6;
 // A longer clause is not quoted in full.
 const LONGEST = 18;
 
-export const SIGNS = { positive: "＋", negative: "−", neutral: "○", mixed: "±" };
+export const SIGNS = { positive: "＋", negative: "−", neutral: "○", mixed: "±", error: "!" };
 
 /**
  * Which clauses are joined: [{from, to, relation}], indices of clauses. `from` holds the word.

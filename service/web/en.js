@@ -81,6 +81,7 @@ export default {
   "change.up": "Polarity moves towards favourable ({a} → {b}).",
   "change.down": "Polarity moves towards unfavourable ({a} → {b}).",
   "change.turned": "That turns it around: {words}",
+  "change.refused": "They cannot be compared: not both could be read.",
 
   "copy.curl": "Copy as curl",
   "copy.python": "Copy as Python",

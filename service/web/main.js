@@ -54,6 +54,7 @@ const askTwo = askForm({
 
 /** What changes from the first answer to the second, in words. */
 function changeWords([a, b]) {
+  if (a.error || b.error) return t("change.refused");
   const by = b.polarity - a.polarity;
   const values = { a: signed(a.polarity), b: signed(b.polarity), before: t(`label.${a.label}`), after: t(`label.${b.label}`) };
   const label = t(a.label === b.label ? "change.same" : "change.label", values);

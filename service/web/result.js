@@ -1,5 +1,6 @@
 // One answer, as one looks at it.
 
+import { explainProblem } from "./api.js";
 import { clauseText, relationWords, SIGNS } from "./clauses.js";
 import { make } from "./dom.js";
 import { number, percent, signed, t } from "./i18n.js";
@@ -56,11 +57,12 @@ export function bars(scores, labels) {
 }
 
 /**
- * The card of `result`, the answer for `text`.
+ * The card of `result`, the answer for `text`, or the problem in its place.
  *
  * `info` is the model's manifest or undefined; `actions` are elements for the foot.
  */
 export function resultCard(text, result, { info, title, actions = [] } = {}) {
+  if (result.error) return refusedCard(result.error, title);
   const { label, scores, polarity, clauses, windows } = result;
   const detail = make("div", { class: "detail" });
   const show = (index) => detail.replaceChildren(...clauseDetail(clauses, index));
@@ -81,6 +83,13 @@ export function resultCard(text, result, { info, title, actions = [] } = {}) {
         long ? detail : null)),
     windows > 1 ? windowsNote(windows, info) : null,
     actions.length ? make("footer", {}, actions) : null);
+}
+
+function refusedCard(problem, title) {
+  return make("article", { class: "card result refused" },
+    title ? make("h2", { class: "title" }, title) : null,
+    make("p", {}, labelBadge("error")),
+    make("p", { class: "wrong" }, explainProblem(problem)));
 }
 
 /** The clause to look at first: the turn, else the one that says most. */

@@ -149,9 +149,7 @@ export class ResultTable {
   drawCounts(counts, answered) {
     for (const [kind, chip] of Object.entries(this.chips)) {
       const share = answered ? percent(counts[kind] / answered) : "";
-      chip.replaceChildren(kind === "error" ? make("span", { class: "badge error" },
-        make("span", { "aria-hidden": "true", class: "sign" }, "!"), t("label.error")) : labelBadge(kind),
-      make("strong", {}, number(counts[kind])), make("small", {}, share));
+      chip.replaceChildren(labelBadge(kind), make("strong", {}, number(counts[kind])), make("small", {}, share));
       chip.hidden = kind === "error" && !counts.error;
     }
     this.spread.replaceChildren(...KINDS.filter((kind) => counts[kind]).map((kind) => {

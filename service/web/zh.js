@@ -81,6 +81,7 @@ export default {
   "change.up": "倾向偏向好评（{a} → {b}）。",
   "change.down": "倾向偏向差评（{a} → {b}）。",
   "change.turned": "结论反转：{words}",
+  "change.refused": "无法对比：有文字未能分析。",
 
   "copy.curl": "复制 curl 命令",
   "copy.python": "复制 Python 代码",

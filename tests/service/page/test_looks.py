@@ -38,6 +38,10 @@ def states(page: Page) -> Iterator[str]:
     page.locator("#two-examples button").first.click()
     page.locator("#two-result .result").nth(1).wait_for()
     yield "a comparison"
+    page.locator("#two-b").fill("\u200b")
+    page.locator("#two-form button").click()
+    page.locator(".refused").wait_for()
+    yield "a comparison that one text is missing from"
     page.locator("#tab-file").click()
     yield "no file"
     page.locator("#file-input").set_input_files(

@@ -75,3 +75,22 @@ def test_one_text_alone_cannot_be_compared(page: Page) -> None:
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Both texts are needed")
     expect(page.get_by_label("Second text")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "places"),
+    [(FIRST, "\u200b", ["Second text"]), ("\u200b", "\u200b", ["First text", "Second text"])],
+)
+def test_a_text_that_is_refused_is_explained_in_its_place(
+    page: Page, first: str, second: str, places: list[str]
+) -> None:
+    page.get_by_label("First text").fill(first)
+    page.get_by_label("Second text").fill(second)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    said = "They cannot be compared: not both could be read."
+    expect(page.locator(".change")).to_have_text(said)
+    expect(page.locator("#status")).to_have_text(said)
+    expect(page.locator(".result")).to_have_count(2)
+    refused = page.locator(".result", has_text="There is no text here.")
+    expect(refused.get_by_role("heading")).to_have_text(places)
+    expect(page.get_by_role("alert")).to_have_count(0)
