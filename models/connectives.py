@@ -326,7 +326,9 @@ MAIN_CLAUSE = ("还是", "依然", "依旧", "仍然", "仍旧", "照样", "照�
 
 # 好是好，漂亮是漂亮: the first half of a turn.
 GRANTING = ("是", "倒", "倒是", "归")
-GRANTED = _p(rf"([^，。！？；\s]{{1,3}})({'|'.join(GRANTING)})\1(?=[了\W但就可不只]|$)")
+GRANTED = _p(
+    rf"([^，。！？；\s]{{1,3}})({'|'.join(GRANTING)})\1(?=了|点|些|但|就是|可(?!以)|不过|只是|只不过|\W|$)"
+)
 
 # A predicate ends like this; behind it 却 and 倒 start a clause of their own.
 PREDICATE_END = _p(

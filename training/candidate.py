@@ -26,6 +26,7 @@ from models.artifact import (
     Manifest,
     load_manifest,
     sha256,
+    verify,
     write_manifest,
 )
 from models.engine import EngineName, choose
@@ -100,6 +101,7 @@ def calibrate_again(folder: Path, dev: Mapping[str, Sequence[Example]]) -> dict[
         ArtifactError: the candidate is damaged.
     """
     manifest = load_manifest(folder)
+    verify(folder, manifest)
     building = _aside(folder)
     shutil.copytree(folder, building)
     scores = finish_candidate(building, manifest, dev)

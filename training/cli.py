@@ -103,7 +103,7 @@ def train(
     chosen = replace(chosen, **{k: v for k, v in options.items() if v is not None})
     plan = Plan(chosen, seed, accumulate, bf16, precision, model_version, processes())
     if resume:
-        begun = read_plan(folder)
+        begun = read_plan(folder, unsaid=plan)
         check_unchanged(folder, begun, plan, given_options(context))
         plan = begun
     candidate = run(plan, folder, resume=resume)
@@ -120,6 +120,7 @@ def pretrain(
     unlabelled: Annotated[
         list[str] | None, typer.Option(help="A file of texts without labels; repeatable.")
     ] = None,
+    encoding: Encoding = "utf-8",
     encoder: Annotated[str, typer.Option(help="Where to start.")] = "m3e-small",
     epochs: Annotated[float, typer.Option(min=0.01, help="Passes over the texts.")] = 1.0,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-4,
@@ -134,7 +135,9 @@ def pretrain(
     from training import pretrain as stage
 
     log()
-    texts = stage.pretraining_texts(load_recipe(recipe, data_folder), unlabelled or ())
+    texts = stage.pretraining_texts(
+        load_recipe(recipe, data_folder), unlabelled or (), encoding=encoding
+    )
     network = stage.pretrain(
         texts,
         encoder,
@@ -261,6 +264,7 @@ def calibrate(
     from training.run import held_out_of
 
     log()
+    model = model.resolve()  # `.` has a parent, too
     if data:
         columns = Columns.parse(text_column, label_column, label_map or (), encoding)
         dev = read_dev(Recipe(sources=sources_from(data, data, columns)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,11 @@ class Plan:
         (folder / RUN).write_text(content, encoding="utf-8")
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path, unsaid: Plan | None = None) -> Plan:
     """What the run in `folder` was begun with.
+
+    Args:
+        unsaid: where to look up what it does not say, if an earlier version began it.
 
     Raises:
         TrainingError: `folder` is no run, or one of another version of this.
@@ -63,7 +66,8 @@ def read_plan(folder: Path) -> Plan:
     sources = recipe.pop("sources")
     try:
         sources = tuple(Source(**{**s, "labels": tuple(s["labels"])}) for s in sources)
-        return Plan(recipe=Recipe(sources=sources, **recipe), **content)
+        recipe = Recipe(sources=sources, **recipe)
+        return replace(unsaid or Plan(recipe), recipe=recipe, **content)
     except TypeError as error:
         raise TrainingError(f"{folder} was begun by another version of this: {error}") from error
 
@@ -72,8 +76,8 @@ def check_unchanged(folder: Path, begun: Plan, asked: Plan, options: Collection[
     """That what is asked of a run that goes on is what it was begun with.
 
     Args:
-        options: names of the options of `danshi train` that were given now; what is not given is
-            as it was.
+        options: names of the options of `danshi train` that were given now. What is not given is
+            as it was; a recipe gives all of its settings.
 
     Raises:
         TrainingError: an option, or the number of processes, says something else.

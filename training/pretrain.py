@@ -127,12 +127,14 @@ class MaskedWords(nn.Module):
         return {"loss": nn.functional.cross_entropy(logits.float(), labels[masked])}
 
 
-def pretraining_texts(recipe: Recipe, unlabelled: Iterable[str]) -> list[str]:
+def pretraining_texts(
+    recipe: Recipe, unlabelled: Iterable[str], *, encoding: str = "utf-8"
+) -> list[str]:
     """The recipe's training texts and those of `unlabelled` files; none that is held out."""
     mixture = read_mixture(recipe)
     examples = [example for _, part in mixture.train for example in part]
     for file in unlabelled:
-        examples += read_examples(file, Columns(label=None))[0]
+        examples += read_examples(file, Columns(label=None, encoding=encoding))[0]
     held = {example.key for dev in mixture.dev.values() for example in dev}
     return list(dict.fromkeys(e.text for e in examples if e.key not in held))
 

@@ -128,15 +128,15 @@ def _json_rows(path: Path, lines: TextIO, columns: Columns, report: Report) -> _
         if not line.strip():
             continue
         place = f"{path}:{number}"
+        if not is_decoded(line):
+            report.read += 1
+            report.reject(place, columns.not_decoded)
+            continue
         try:
             row = json.loads(line)
         except ValueError as error:
             report.read += 1
             report.reject(place, f"not JSON: {error}")
-            continue
-        if not is_decoded(line):
-            report.read += 1
-            report.reject(place, columns.not_decoded)
             continue
         if isinstance(row, dict):
             yield place, row

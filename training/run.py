@@ -7,6 +7,7 @@ RUN/candidate     the model folder that `promote` takes
 RUN/report        Markdown, JSON and plots
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -75,18 +76,15 @@ def make_again(
 ) -> Path:
     """The candidate of a run made again from its network, as precise as the run says.
 
-    A run that was cut off behind its last step gets the n-grams that it lacks.
-
     Raises:
-        TrainingError: the network is not trained to its end, or as the stages do.
+        TrainingError: the run was cut off before its network and its n-grams were there, or as
+            the stages do.
     """
     plan = read_plan(folder)
     recipe, network = plan.recipe, folder / "network"
-    if not (network / "training.json").is_file():
-        raise TrainingError(f"{folder} holds no finished training; finish it with --resume")
-    if recipe.ngrams != "none" and not (network / NGRAMS).is_file():
-        write_ngrams(recipe, read_mixture(recipe), network, plan.seed)
     candidate = folder / "candidate"
+    if not _is_trained(network) or not (candidate.exists() or _has_its_ngrams(network, recipe)):
+        raise TrainingError(f"{folder} holds no finished training; finish it with --resume")
     make_candidate(
         network,
         read_dev(recipe),
@@ -96,6 +94,16 @@ def make_again(
         version=version,
     )
     return candidate
+
+
+def _is_trained(network: Path) -> bool:
+    return (network / "training.json").is_file()
+
+
+def _has_its_ngrams(network: Path, recipe: Recipe) -> bool:
+    """Whether the run got so far; an average has what its networks had."""
+    about = json.loads((network / "training.json").read_text(encoding="utf-8"))
+    return recipe.ngrams == "none" or (network / NGRAMS).is_file() or "averaged" in about
 
 
 def held_out_of(folder: Path) -> dict[str, list[Example]]:

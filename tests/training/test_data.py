@@ -102,7 +102,7 @@ def test_a_file_of_another_encoding_is_read_when_it_is_named(tmp_path: Path, nam
     given = ("评论", "标签", ["好评=positive", "差评=negative"])
     examples, _ = read_examples(str(tmp_path / name), Columns.parse(*given, "gb18030"))
     assert [(e.text, e.label) for e in examples] == [("很好", "positive"), ("差", "negative")]
-    with pytest.raises(TrainingError, match=r"is not utf-8; name its encoding, as --encoding gb"):
+    with pytest.raises(TrainingError, match=r"is not utf-8: name its encoding, as --encoding gb"):
         read_examples(str(tmp_path / name), Columns.parse(*given))
 
 
@@ -121,10 +121,31 @@ def test_a_text_with_half_an_emoji_is_a_bad_row_of_any_encoding(tmp_path: Path):
     assert "not valid Unicode" in report.problems[0]
 
 
-def test_an_unknown_encoding_is_named(tmp_path: Path):
+@pytest.mark.parametrize("name", ["gbx", "base64"])
+def test_an_unknown_encoding_is_named(tmp_path: Path, name: str):
     file = write(tmp_path / "a.csv", "text,label", "好,positive")
-    with pytest.raises(TrainingError, match="--encoding gbx is not known; try utf-8 or gb18030"):
-        read_examples(file, Columns(encoding="gbx"))
+    with pytest.raises(TrainingError, match=f"--encoding {name} is not known; try utf-8 or gb"):
+        read_examples(file, Columns(encoding=name))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_that_is_utf8_is_not_taken_for_another_encoding(tmp_path: Path, name: str):
+    text = {
+        "a.csv": "text,label\n很好,positive\n",
+        "a.jsonl": '{"text": "很好", "label": "mixed"}\n',
+    }
+    (tmp_path / name).write_text(text[name], encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"is UTF-8, not gb18030"):
+        read_examples(str(tmp_path / name), Columns(encoding="gb18030"))
+
+
+def test_utf16_is_read_when_it_is_named(tmp_path: Path):
+    text = '{"text": "很好", "label": "positive"}\n{"text": "差", "label": "negative"}\n'
+    (tmp_path / "a.jsonl").write_text(text, encoding="utf-16")
+    examples, _ = read_examples(str(tmp_path / "a.jsonl"), Columns(encoding="utf-16"))
+    assert labels(examples) == ["positive", "negative"]
+    with pytest.raises(TrainingError, match="is not utf-8: name its encoding"):
+        read_examples(str(tmp_path / "a.jsonl"))
 
 
 @pytest.mark.parametrize(

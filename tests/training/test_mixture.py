@@ -50,7 +50,8 @@ def test_rows_without_a_label_are_counted(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_texts_to_guess_words_in_need_no_label(tmp_path: Path):
-    (tmp_path / "plain.csv").write_text("text\n随便写写\n", encoding="utf-8")
+    (tmp_path / "plain.csv").write_text("text\n随便写写\n", encoding="gb18030")
     labelled = write(tmp_path / "mine.jsonl", *reviews(*["positive"] * 40))
     recipe = Recipe((Source(labelled, name="mine", hold_out=0.2),))
-    assert "随便写写" in pretraining_texts(recipe, [str(tmp_path / "plain.csv")])
+    plain = [str(tmp_path / "plain.csv")]
+    assert "随便写写" in pretraining_texts(recipe, plain, encoding="gb18030")

@@ -30,9 +30,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SEED = RECIPES.parent / "seed"
 
 
-def danshi(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def danshi(
+    *arguments: str, folder: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "service", *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
         env=os.environ | {"HF_HUB_OFFLINE": "1"} | variables,
@@ -165,19 +168,23 @@ def test_a_worse_candidate_stays_a_candidate(run_folder: Path, tmp_path: Path):
     assert load_manifest(released).version == load_manifest(RELEASED).version
 
 
-def test_a_run_that_was_cut_off_before_its_ngrams_gets_them_when_it_is_exported(
+def test_a_run_that_was_cut_off_before_its_ngrams_is_no_finished_one(
     run_folder: Path, tmp_path: Path
 ):
     run = Path(shutil.copytree(run_folder, tmp_path / "run"))
     (run / "network" / NGRAMS).unlink()
-    made = danshi("export", str(run), "--precision", "fp32")
-    assert made.returncode == 0, made.stderr[-2000:]
+    shutil.rmtree(run / "candidate")
+    made = danshi("export", str(run))
+    assert made.returncode == 1
+    assert "finish it with --resume" in made.stderr
+    done = danshi("train", "--resume", "--output", str(run))
+    assert done.returncode == 0, done.stderr[-2000:]
     assert NGRAMS in load_manifest(run / "candidate").files
 
 
 def test_a_candidate_is_calibrated_again_on_what_its_run_held_out(run_folder: Path, tmp_path: Path):
     run = Path(shutil.copytree(run_folder, tmp_path / "run"))
-    done = danshi("calibrate", str(run / "candidate"))
+    done = danshi("calibrate", ".", folder=run / "candidate")
     assert done.returncode == 0, done.stderr[-2000:]
     before, after = (load_manifest(f / "candidate") for f in (run_folder, run))
     assert set(after.scores["sets"]) == {"seed", "mine"}

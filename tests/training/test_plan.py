@@ -1,5 +1,6 @@
 """A run that goes on does so with what it was begun with, or says why not."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,15 @@ BEGUN = Plan(Recipe(MINE, epochs=2.0), seed=7, accumulate=4, precision="fp32", p
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path):
     BEGUN.write(tmp_path / "run")
     assert read_plan(tmp_path / "run") == BEGUN
+
+
+def test_what_an_earlier_version_did_not_write_down_is_as_it_is_asked(tmp_path: Path):
+    BEGUN.write(tmp_path)
+    written = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    earlier = {name: written[name] for name in ("recipe", "seed")}
+    (tmp_path / "run.json").write_text(json.dumps(earlier), encoding="utf-8")
+    asked = Plan(Recipe(()), seed=1, accumulate=8, precision="fp32", processes=4)
+    assert read_plan(tmp_path, unsaid=asked) == replace(asked, recipe=BEGUN.recipe, seed=7)
 
 
 def test_what_is_not_given_goes_on_as_it_was():
