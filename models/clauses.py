@@ -24,30 +24,38 @@ from .connectives import (
     GRANTING,
     MAIN_CLAUSE,
     NO_WORDS,
+    PAUSED,
     PREDICATE_END,
     Connective,
     Place,
 )
 from .labels import Relation
 
-CLAUSE_RULES = "v2"
+CLAUSE_RULES = "v3"
 
 jieba.setLogLevel(logging.WARNING)
 
 _HAN = r"\u3400-\u9fff\uf900-\ufaff"
 # Closing quotes, blanks and emoji stay with the clause that they end.
 _TRAIL = r"[\s\"'\]）》>*_^=|/\\\-\u2190-\u2bff\U0001f000-\U0001ffff。，！？；~.]*"
+_TILDE = r"(?<![0-9%])~|~(?![0-9])"  # not that of 3~5天
 _BOUNDARY = re.compile(
-    rf"(?:[，。！？；~\n]|\.\.+|--+|(?<=[{_HAN}])\.(?=[\s{_HAN}]|$)"
+    rf"(?:[，。！？；\n]|{_TILDE}|\.\.+|--+|(?<=[{_HAN}])\.(?=[\s{_HAN}]|$)"
     rf"|(?<=[\u2600-\u27bf\U0001f300-\U0001faff])(?=[{_HAN}]))(?:{_TRAIL})"
     rf"|(?<=[{_HAN}]) +(?=[{_HAN}])"
 )
 # Nearly all boundaries are of these few characters; only a text with one of the others
 # needs all of the above tried at each of its characters.
-_PLAIN_BOUNDARY = re.compile(rf"[，。！？；~\n]{_TRAIL}")
+_PLAIN_BOUNDARY = re.compile(rf"(?:[，。！？；\n]|{_TILDE}){_TRAIL}")
 _OTHER_BOUNDARY = re.compile(r"[ .\-\u2600-\u27bf\U0001f300-\U0001faff]")
+_ASKS = re.compile(r"[！？]")
 _SENTENCE_END = re.compile(r"[。！？\n]|\.\.+")
 _READABLE = re.compile(r"\w")
+# A connective before a pause, as people speak, opens the clause behind the pause: 但是，太贵.
+_PAUSED = re.compile(rf"\W*(?:{'|'.join(PAUSED)})[呢吧嘛啊]?")
+_LEFT_OPEN = re.compile(r"\w(?:但是|但系|但|然而)[呢吧嘛啊]?$")
+# The first half of 不是太咸，就是太淡 and 除了慢，就是慢.
+_EITHER = re.compile(r"(?:不是(?![说不没我])|除了)[^，。！？；]*，$")
 # No reading looks further: the time stays linear in the text.
 _CONTEXT = 24
 # A concession with its subject, and nothing said of it yet, is no longer than this.
@@ -56,7 +64,7 @@ _BY_WORD: dict[str, Connective] = {entry.word: entry for entry in ALL}
 _CANDIDATE = re.compile(
     # 但系 is Cantonese for 但是, and not in 但系统.
     "|".join(sorted((*_BY_WORD, *MAIN_CLAUSE), key=len, reverse=True)).replace(
-        "但系", "但系(?![统列])"
+        "但系", "但系(?![统列带里主数])"
     )
 )
 _BEHIND_CONCESSION = {word: Connective(word, "contrast", Place.INSIDE) for word in MAIN_CLAUSE}
@@ -124,10 +132,20 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
             continue
         if not _READABLE.search(text, boundary.end()):
             break  # only punctuation is left: it belongs to this clause
+        if not _ASKS.search(boundary[0]) and _is_left_open(text, start, boundary.start()):
+            readable_from = boundary.end()
+            continue
         yield start, boundary.end()
         start = readable_from = boundary.end()
     if start < len(text):
         yield start, len(text)
+
+
+def _is_left_open(text: str, start: int, end: int) -> bool:
+    """Whether text[start:end] is, or ends in, a connective for what comes behind the pause."""
+    return bool(
+        _PAUSED.fullmatch(text, start, end) or _LEFT_OPEN.search(text, max(start, end - 6), end)
+    )
 
 
 def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Mark | None]]:
@@ -142,9 +160,17 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
             if not conceding:
                 continue
             entry = _BEHIND_CONCESSION[found[0]]
+        if held and not _READABLE.search(text, held.end, found.start()):
+            continue  # 不过就是贵 turns once
         before = text[max(begin, found.start() - _CONTEXT) : found.start()]
-        if entry.word in GRANTING and _repeats(text, found.start(), found.end()):
-            continue  # 便宜倒便宜 grants, and does not turn
+        if entry.word in (*GRANTING, "就是") and _repeats(text, found.start(), found.end()):
+            continue  # 便宜倒便宜 grants, 好吃就是好吃 stresses, and neither turns
+        if (
+            entry.word == "就是"
+            and not before
+            and _EITHER.search(text, max(0, begin - _CONTEXT), begin)
+        ):
+            continue
         if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
             continue
         edges: tuple[int, ...] = found.span()
@@ -172,7 +198,11 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
 
 def _repeats(text: str, start: int, end: int) -> bool:
     """Whether what precedes text[start:end] is said again behind it."""
-    return any(text[start - n : start] == text[end : end + n] for n in (1, 2, 3) if n <= start)
+    return any(
+        text[start - n : start] == text[end : end + n] and text[end : end + n].isalnum()
+        for n in (1, 2, 3)
+        if n <= start
+    )
 
 
 def _splits(entry: Connective, before: str, held: Mark | None) -> bool:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .agreement import show_both
-from .clauses import ClauseSpan, Mark
+from .clauses import Mark
 from .engine import RowLogits
 from .labels import CLAUSE_LABELS, LABELS, RELATIONS, ClauseLabel, Label, Relation
+from .relations import read_marks
 from .show import as_html, as_text
 from .text import NormalizedText
 from .tokenizer import Prepared, Row
@@ -222,6 +223,9 @@ def _said(
     return zip(row.clauses, row.clause_tokens, logits.tolist(), strict=True)
 
 
+_NO_RELATION = (0.0,) * len(RELATIONS)
+
+
 def relation_logits(prepared: Prepared, outputs: Sequence[RowLogits]) -> list[Sequence[float]]:
     """Relation logits (clauses of the text, 4), from the first window that reads a clause."""
     logits: list[Sequence[float]] = [_NO_RELATION] * len(prepared.clauses)
@@ -237,7 +241,7 @@ def _clauses(
     relations: Sequence[Sequence[float]],
 ) -> tuple[Clause, ...]:
     labels = [CLAUSE_LABELS[row.index(max(row))] for row in scores]
-    marks = read_marks(prepared.clauses, relations)
+    marks = read_marks(prepared.clauses, relations, labels)
     normalized = prepared.normalized
     original = normalized.original
     offset = normalized.original_offset
@@ -275,25 +279,3 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     while end - 1 > start and text[end - 1].isspace():
         end -= 1
     return start, end
-
-
-_NONE = RELATIONS.index("none")
-_NO_RELATION = (0.0,) * len(RELATIONS)
-
-
-def read_marks(
-    clauses: Sequence[ClauseSpan], relations: Sequence[Sequence[float]] | Floats
-) -> list[Mark | None]:
-    """Keep a mark where the network reads the word as the rules do, not as a look-alike.
-
-    What only ever grants (好是好) stands wherever the next clause turns.
-    """
-    marks = [
-        mark if mark and logits[RELATIONS.index(mark.relation)] > logits[_NONE] else None
-        for mark, logits in zip((c.mark for c in clauses), relations, strict=True)
-    ]
-    for i, turn in enumerate(marks[1:]):
-        proposed = clauses[i].mark
-        if proposed and proposed.grants and turn and turn.relation == "contrast":
-            marks[i] = proposed
-    return marks
