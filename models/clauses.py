@@ -163,13 +163,7 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
         if held and not _READABLE.search(text, held.end, found.start()):
             continue  # 不过就是贵 turns once
         before = text[max(begin, found.start() - _CONTEXT) : found.start()]
-        if entry.word in (*GRANTING, "就是") and _repeats(text, found.start(), found.end()):
-            continue  # 便宜倒便宜 grants, 好吃就是好吃 stresses, and neither turns
-        if (
-            entry.word == "就是"
-            and not before
-            and _EITHER.search(text, max(0, begin - _CONTEXT), begin)
-        ):
+        if _only_stresses(entry.word, text, begin, found):
             continue
         if not entry.fits(before, text[found.end() : found.end() + _CONTEXT]):
             continue
@@ -194,6 +188,16 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
     ):
         cuts[0] = (start, Mark(granted.start(), granted.end(), "concession", grants=True))
     return cuts
+
+
+def _only_stresses(word: str, text: str, begin: int, found: re.Match[str]) -> bool:
+    """Whether 倒 grants as in 便宜倒便宜, or 就是 is that of 好吃就是好吃 or 不是太咸，就是太淡."""
+    if word in GRANTING or word == "就是":
+        if _repeats(text, *found.span()):
+            return True
+        if word == "就是" and found.start() == begin:
+            return _EITHER.search(text, max(0, begin - _CONTEXT), begin) is not None
+    return False
 
 
 def _repeats(text: str, start: int, end: int) -> bool:
