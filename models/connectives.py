@@ -70,7 +70,7 @@ _AMOUNT = (
 )
 # Behind 不过 in its other readings: what is part of another word with 过 (过瘾, 过来, 过时) is
 # told from what only begins alike (气味, 分辨率, 期待).
-_END = r"(?=[，。！？；~了吧的]|$)"
+_END = r"(?=[，。！？；~了吧的\s]|$)"
 _ONLY = (
     rf"如此|尔尔|瘾|气{_END}|分(?![量数是辨店期集体类区享钟配公拣割层身屏离批给好为成明工]|[两三四五几])|"
     rf"[来去]{_END}|得了|时{_END}|期({_END}|就)|敏(?![感捷锐])|曝(?!光)|(就是|才|只是){_NUMBER}|"
