@@ -44,6 +44,9 @@ _BOUNDARY = re.compile(
     rf"|(?<=[\u2600-\u27bf\U0001f300-\U0001faff])(?=[{_HAN}]))(?:{_TRAIL})"
     rf"|(?<=[{_HAN}]) +(?=[{_HAN}])"
 )
+# The items of a list on one line, 1.好吃2.便宜, in a text that has a first one.
+_FIRST_ITEM = re.compile(r"(?<![\w.])1[.、)）](?![0-9])")
+_ITEM_BOUNDARY = re.compile(rf"(?<=[{_HAN}]) *(?=[1-9][0-9]?[.、)）](?![0-9]))|{_BOUNDARY.pattern}")
 # Nearly all boundaries are of these few characters; only a text with one of the others
 # needs all of the above tried at each of its characters.
 _PLAIN_BOUNDARY = re.compile(rf"(?:[，。！？；\n]|{_TILDE}){_TRAIL}")
@@ -121,6 +124,8 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     readable_from = 0
     boundaries = _BOUNDARY if _OTHER_BOUNDARY.search(text) else _PLAIN_BOUNDARY
+    if _FIRST_ITEM.search(text):
+        boundaries = _ITEM_BOUNDARY
     for boundary in boundaries.finditer(text):
         blank = text[boundary.start()] == " "
         # A blank or an emoji ends a clause only where one can have been said.
