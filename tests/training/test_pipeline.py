@@ -38,7 +38,7 @@ def danshi(
         cwd=folder,
         capture_output=True,
         text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"} | variables,
+        env=os.environ | variables,
         timeout=800,
     )
 
