@@ -197,12 +197,10 @@ def _cuts(text: str, start: int, end: int, conceded: bool) -> list[tuple[int, Ma
 
 def _only_stresses(word: str, text: str, begin: int, found: re.Match[str]) -> bool:
     """Whether 倒 grants as in 便宜倒便宜, or 就是 is that of 好吃就是好吃 or 不是太咸，就是太淡."""
-    if word in GRANTING or word == "就是":
-        if _repeats(text, *found.span()):
-            return True
-        if word == "就是" and found.start() == begin:
-            return _EITHER.search(text, max(0, begin - _CONTEXT), begin) is not None
-    return False
+    if word != "就是":
+        return word in GRANTING and _repeats(text, *found.span())
+    either = found.start() == begin and _EITHER.search(text, max(0, begin - _CONTEXT), begin)
+    return bool(either) or _repeats(text, *found.span())
 
 
 def _repeats(text: str, start: int, end: int) -> bool:

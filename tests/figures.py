@@ -27,17 +27,17 @@ def table(model_card: str) -> str:
     _, scores = model_card.split("\n## Scores\n")
     first, _, *rest = re.findall(r"(?:^\|.*\n)+", scores, re.MULTILINE)[0].splitlines()
     places = [_cells(first).index(name) for name in _COLUMNS]
-    rows = [("held-out set", *_COLUMNS[1:]), ("---",) * len(_COLUMNS)]
-    rows += [tuple(_cells(line)[place] for place in places) for line in rest]
-    return "\n".join(_line(row) for row in rows)
+    rows = ([_cells(line)[place] for place in places] for line in rest)
+    head = _line(["held-out set", *_COLUMNS[1:]])
+    return "\n".join((head, "|---" * len(_COLUMNS) + "|", *map(_line, rows)))
 
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def _line(cells: tuple[str, ...]) -> str:
-    return "|".join(("", *cells, "")) if cells[0] == "---" else f"| {' | '.join(cells)} |"
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def shown(readme: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from training.config import Precision, Recipe, load_recipe
+from training.config import Precision, load_recipe
 from training.options import (
     RUNS,
     Data,
@@ -25,7 +25,7 @@ from training.options import (
     new_run_folder,
     processes,
     recipe_from,
-    sources_from,
+    recipe_to_measure,
 )
 from training.rows import Columns
 
@@ -208,11 +208,7 @@ def evaluate(
 
     log(quiet=as_json)
     columns = Columns.parse(text_column, label_column, label_map or (), encoding)
-    chosen = (
-        Recipe(sources=sources_from(data, data, columns))
-        if data
-        else recipe_from(recipe, data_folder)
-    )
+    chosen = recipe_to_measure(recipe, data_folder, data, columns)
     classifier = Classifier.load(model or released_folder(), engine=engine)
     scores, said = measure(classifier, read_dev(chosen))
     measured = replace(classifier.manifest, measured_with=classifier.engine_name)
@@ -265,13 +261,11 @@ def calibrate(
 
     log()
     model = model.resolve()  # `.` has a parent, too
-    if data:
-        columns = Columns.parse(text_column, label_column, label_map or (), encoding)
-        dev = read_dev(Recipe(sources=sources_from(data, data, columns)))
-    elif recipe is None and (model.parent / RUN).is_file():
+    if not data and recipe is None and (model.parent / RUN).is_file():
         dev = held_out_of(model.parent)
     else:
-        dev = read_dev(recipe_from(recipe, data_folder))
+        columns = Columns.parse(text_column, label_column, label_map or (), encoding)
+        dev = read_dev(recipe_to_measure(recipe, data_folder, data, columns))
     scores = calibrate_again(model, dev)
     manifest = load_manifest(model)
     typer.echo(

@@ -104,6 +104,15 @@ def recipe_from(
     return replace(recipe, sources=(*recipe.sources, *added))
 
 
+def recipe_to_measure(
+    file: Path | None, folder: Path | None, data: list[str] | None, columns: Columns
+) -> Recipe:
+    """What holds out all of the user's data, or else `recipe_from`."""
+    if data:
+        return Recipe(sources=sources_from(data, data, columns))
+    return recipe_from(file, folder)
+
+
 def sources_from(
     data: list[str], dev: list[str] | None, columns: Columns, share: float = 1.0
 ) -> tuple[Source, ...]:

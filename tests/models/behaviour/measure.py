@@ -87,7 +87,7 @@ def sentence_rates(
     for s in said:
         text, result = s.example.text, s.result
         side = side_right(s)
-        for group in ("all", str(s.example.meta["phenomenon"]))[: 1 + by_phenomenon]:
+        for group in ("all", str(s.example.meta["phenomenon"])) if by_phenomenon else ("all",):
             name = f"{part}, {group}"
             rates[f"{name}: label"].count(text, result.label == s.example.label)
             rates[f"{name}: side"].count(text, *([] if side is None else [side]))
