@@ -1,15 +1,11 @@
-"""What the tests share: the released model, loaded once; and no hub is asked."""
+"""What the tests of the model share: the released model, loaded once."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from models import Classifier
-
-# Read once, when its library is imported; without it each miss is tried again for a minute.
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 # A busy machine is no defect of the code.
 settings.register_profile("danshi", deadline=None)

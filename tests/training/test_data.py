@@ -177,7 +177,8 @@ def test_a_data_set_of_the_datasets_library_is_read_by_its_id(tmp_path: Path):
     assert labels(examples) == ["positive", "negative"]
 
 
-def test_a_hub_data_set_that_cannot_be_fetched_is_named():
+def test_a_hub_data_set_that_cannot_be_fetched_is_named(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(TrainingError, match="cannot load danshi/nothing from the hub"):
         read_examples("hf:danshi/nothing:train")
 

@@ -85,7 +85,8 @@ def test_windows_longer_than_the_encoders_positions_are_refused(folder: Path):
         load_start(str(folder), 128)
 
 
-def test_a_name_that_is_nothing_says_what_there_is():
+def test_a_name_that_is_nothing_says_what_there_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(TrainingError, match=r"no preset \(m3e-small, e5-small\), no folder"):
         load_start("nobody/nothing", 32)
 

@@ -38,7 +38,7 @@ def danshi(
         cwd=folder,
         capture_output=True,
         text=True,
-        env=os.environ | variables,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"} | variables,
         timeout=800,
     )
 
